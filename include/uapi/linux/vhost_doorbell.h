@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * vhost-doorbell: the device side of virtio, in the kernel.
+ *
+ * /dev/vhost-doorbell gives one virtio device per open file. Its life:
+ *
+ *   open -> ATTACH (a back end and what it serves) -> VHOST_SET_OWNER
+ *        -> feature and ring set-up, memory map -> DRIVER_OK -> ... -> close
+ *
+ * ATTACH may be done by another, privileged process, which then passes the
+ * file on; all that touches guest memory belongs to the owner. Everything
+ * after ATTACH is issued in one of two dialects of <linux/vhost.h>: the
+ * vhost-vdpa ioctls, or the classic vhost ioctls.
+ *
+ * Errors that every ioctl of the file may give:
+ *
+ *   -ENOTTY      not an ioctl of this file
+ *   -ENODEV      no back end is attached yet
+ *   -EPERM       the file has no owner yet, or belongs to another process's
+ *                memory, and the ioctl needs the owner
+ *   -EOPNOTSUPP  an ioctl of the other dialect
+ *   -EBUSY       not while the device runs (or, for ATTACH, attached already;
+ *                for VHOST_SET_OWNER, owned already)
+ *   -ENOBUFS     no such queue
+ *   -EFAULT      the argument cannot be read or written
+ *   -EINTR       a signal came while it waited; nothing was changed unless
+ *                the ioctl says otherwise
+ */
+#ifndef _UAPI_LINUX_VHOST_DOORBELL_H
+#define _UAPI_LINUX_VHOST_DOORBELL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/**
+ * define VHOST_DOORBELL_ABI_VERSION - version of the interface in this file
+ *
+ * Raised when something is added. Nothing that has been released is removed
+ * or changes its meaning, so a client asks for "at least".
+ */
+#define VHOST_DOORBELL_ABI_VERSION	1
+
+/** define VHOST_DOORBELL_IOCTL - type byte of the ioctls of this file */
+#define VHOST_DOORBELL_IOCTL		0xD8
+
+/** define VHOST_DOORBELL_NAME_MAX - bytes of a back end's name, NUL included */
+#define VHOST_DOORBELL_NAME_MAX		16
+
+/** define VHOST_DOORBELL_SERIAL_MAX - bytes of a serial, no NUL needed */
+#define VHOST_DOORBELL_SERIAL_MAX	20
+
+/*
+ * Sizes. Structs that carry @size grow at their tail. Userspace sets @size to
+ * the size that it was built with. A kernel that knows a shorter struct
+ * accepts a longer one whose tail is zero (-E2BIG otherwise); a kernel that
+ * knows a longer one takes what is missing as zero. A @size below the struct's
+ * first version is -EINVAL. The ioctl's number does not change when the struct
+ * grows: the size in it stays that of the first version.
+ */
+
+/**
+ * enum vhost_doorbell_dialect - which ioctls drive the file after ATTACH
+ * @VHOST_DOORBELL_DIALECT_AUTO: a fallback for clients that cannot say: the
+ *	first ioctl that only one dialect has decides
+ * @VHOST_DOORBELL_DIALECT_VDPA: vhost-vdpa (QEMU's vhost-vdpa-device-pci and
+ *	-netdev vhost-vdpa, cloud-hypervisor, libblkio)
+ * @VHOST_DOORBELL_DIALECT_CLASSIC: vhost (vhost-net's clients). Not offered
+ *	while VHOST_DOORBELL_CAP_CLASSIC is clear in the capabilities.
+ */
+enum vhost_doorbell_dialect {
+	VHOST_DOORBELL_DIALECT_AUTO	= 0,
+	VHOST_DOORBELL_DIALECT_VDPA	= 1,
+	VHOST_DOORBELL_DIALECT_CLASSIC	= 2,
+};
+
+/** define VHOST_DOORBELL_CAP_VDPA - the vhost-vdpa dialect is offered */
+#define VHOST_DOORBELL_CAP_VDPA		(1ULL << 0)
+/** define VHOST_DOORBELL_CAP_CLASSIC - the classic dialect is offered */
+#define VHOST_DOORBELL_CAP_CLASSIC	(1ULL << 1)
+/** define VHOST_DOORBELL_CAP_POLL - &vhost_doorbell_attach.poll_us may be set */
+#define VHOST_DOORBELL_CAP_POLL		(1ULL << 2)
+
+/**
+ * struct vhost_doorbell_info - what this driver can do
+ * @size: in: size of this struct as userspace knows it, in bytes; out: as the
+ *	kernel knows it. The smaller of the two is written.
+ * @abi_version: out: VHOST_DOORBELL_ABI_VERSION of the kernel
+ * @capabilities: out: VHOST_DOORBELL_CAP_* bits
+ * @ring_features: out: virtio feature bits that the rings can serve (which of
+ *	them a device offers depends on its back end and on ATTACH)
+ * @backends: out: number of back ends registered now; their names are told by
+ *	VHOST_DOORBELL_BACKEND_INFO
+ * @queues_max: out: most queues a device can have
+ * @queue_size_max: out: largest queue size that ATTACH takes, in descriptors
+ * @iotlb_max: out: most entries of a device's memory map
+ * @poll_us_max: out: largest poll limit that ATTACH takes, in microseconds;
+ *	0 where polling is not offered
+ * @reserved: out: zero
+ *
+ * Since ABI version 1.
+ */
+struct vhost_doorbell_info {
+	__u32 size;
+	__u32 abi_version;
+	__u64 capabilities;
+	__u64 ring_features;
+	__u32 backends;
+	__u32 queues_max;
+	__u32 queue_size_max;
+	__u32 iotlb_max;
+	__u32 poll_us_max;
+	__u32 reserved;
+};
+
+#define VHOST_DOORBELL_INFO_SIZE_V1	48
+
+/**
+ * struct vhost_doorbell_backend_info - one registered back end
+ * @size: as in &struct vhost_doorbell_info
+ * @index: in: 0 to &vhost_doorbell_info.backends - 1; -ENOENT past the end
+ * @name: out: name for &vhost_doorbell_attach.backend, NUL-terminated
+ * @device_id: out: virtio device ID (virtio spec 1.3, 5)
+ * @queues_max: out: most queues that this back end serves
+ * @features: out: every virtio feature bit that it may offer, ring features
+ *	and those that are offered on request only included
+ *
+ * Since ABI version 1.
+ */
+struct vhost_doorbell_backend_info {
+	__u32 size;
+	__u32 index;
+	char  name[VHOST_DOORBELL_NAME_MAX];
+	__u32 device_id;
+	__u32 queues_max;
+	__u64 features;
+};
+
+#define VHOST_DOORBELL_BACKEND_INFO_SIZE_V1	40
+
+/** define VHOST_DOORBELL_ATTACH_RO - the device is read-only for the guest */
+#define VHOST_DOORBELL_ATTACH_RO	(1U << 0)
+
+/**
+ * struct vhost_doorbell_attach - give a device its back end
+ * @size: size of this struct as userspace knows it, in bytes
+ * @flags: VHOST_DOORBELL_ATTACH_* bits; others are -EINVAL
+ * @backend: name of the back end, NUL-terminated ("blk"). If it is not
+ *	registered, the module vhost-doorbell-NAME is asked for.
+ * @fd: what the back end serves. "blk": a block device or a regular file
+ *	(a raw image), opened for reading and, without
+ *	VHOST_DOORBELL_ATTACH_RO, for writing. The kernel takes a reference of
+ *	its own; the fd may be closed afterwards.
+ * @dialect: enum vhost_doorbell_dialect
+ * @features_allow: virtio feature bits that may be offered; 0 stands for all
+ *	that are safe with stock clients. Bits that are offered on request only
+ *	(those that stock clients mishandle) are offered if they are named here.
+ * @features_require: virtio feature bits without which the driver's
+ *	FEATURES_OK is refused; they are offered even if not in @features_allow
+ * @queues: number of queues; 0 for one
+ * @queue_size: largest queue size, in descriptors, a power of two; 0 for 256.
+ *	It is also what VHOST_VDPA_GET_VRING_NUM answers.
+ * @serial: "blk": what GET_ID answers, padded with zeros
+ * @logical_block_size: "blk": bytes, a power of two from 512 to 4096, not
+ *	smaller than the device's own; 0 for the device's own (512 for a file,
+ *	or what its O_DIRECT needs)
+ * @poll_us: longest time that a queue is polled before its notifications are
+ *	turned on again, in microseconds, up to
+ *	&vhost_doorbell_info.poll_us_max; 0 for off
+ * @reserved: zero
+ *
+ * Errors, besides those of every ioctl:
+ *
+ *   -EINVAL      @size too small, unknown flag or dialect, @backend not
+ *                terminated, bad @logical_block_size, @reserved not zero
+ *   -E2BIG       @size beyond what the kernel knows, tail not zero
+ *   -ENOENT      no such back end
+ *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits
+ *   -EOPNOTSUPP  @features_require or @dialect not offered, or a kind of
+ *                device that the back end cannot serve (zoned storage)
+ *   -EBADF       @fd is not open, or not for reading
+ *   -EISDIR      @fd is a directory
+ *   -ENOTBLK     @fd is neither a block device nor a regular file
+ *   -EROFS       @fd is open for reading only, and
+ *                VHOST_DOORBELL_ATTACH_RO is not set
+ *   -EBUSY       a back end is attached already
+ *
+ * Since ABI version 1.
+ */
+struct vhost_doorbell_attach {
+	__u32 size;
+	__u32 flags;
+	char  backend[VHOST_DOORBELL_NAME_MAX];
+	__s32 fd;
+	__u32 dialect;
+	__u64 features_allow;
+	__u64 features_require;
+	__u32 queues;
+	__u32 queue_size;
+	char  serial[VHOST_DOORBELL_SERIAL_MAX];
+	__u32 logical_block_size;
+	__u32 poll_us;
+	__u32 reserved;
+};
+
+#define VHOST_DOORBELL_ATTACH_SIZE_V1	88
+
+/** define VHOST_DOORBELL_ALL_QUEUES - &vhost_doorbell_stats.queue: the sum */
+#define VHOST_DOORBELL_ALL_QUEUES	0xffffffffU
+
+/**
+ * struct vhost_doorbell_stats - counters of one queue or of all
+ * @size: as in &struct vhost_doorbell_info
+ * @queue: in: index of the queue, or VHOST_DOORBELL_ALL_QUEUES
+ * @kicks: out: signals seen on the kick eventfd
+ * @wakeups: out: runs of the worker over the queue
+ * @requests: out: requests taken from the ring
+ * @completions: out: requests returned to the ring
+ * @bytes_read: out: payload bytes written to guest memory
+ * @bytes_written: out: payload bytes read from guest memory
+ * @signals: out: signals sent to the call eventfd
+ * @signals_suppressed: out: completions published without a signal, because
+ *	the driver did not want one
+ * @errors: out: requests answered with an error status
+ * @bounced: out: requests that were copied through a bounce buffer
+ * @broken: out: times a queue was marked broken
+ * @reserved: out: zero
+ *
+ * Counters start at ATTACH and survive a reset of the device.
+ * Since ABI version 1.
+ */
+struct vhost_doorbell_stats {
+	__u32 size;
+	__u32 queue;
+	__u64 kicks;
+	__u64 wakeups;
+	__u64 requests;
+	__u64 completions;
+	__u64 bytes_read;
+	__u64 bytes_written;
+	__u64 signals;
+	__u64 signals_suppressed;
+	__u64 errors;
+	__u64 bounced;
+	__u64 broken;
+	__u64 reserved;
+};
+
+#define VHOST_DOORBELL_STATS_SIZE_V1	104
+
+/**
+ * define VHOST_DOORBELL_GET_INFO - version, limits and capabilities
+ *
+ * Works on any open file of the device, before ATTACH too, from any process.
+ * An older or other driver answers -ENOTTY.
+ */
+#define VHOST_DOORBELL_GET_INFO \
+	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x00, \
+	     VHOST_DOORBELL_INFO_SIZE_V1)
+
+/** define VHOST_DOORBELL_BACKEND_INFO - describe a registered back end */
+#define VHOST_DOORBELL_BACKEND_INFO \
+	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x01, \
+	     VHOST_DOORBELL_BACKEND_INFO_SIZE_V1)
+
+/** define VHOST_DOORBELL_ATTACH - see &struct vhost_doorbell_attach */
+#define VHOST_DOORBELL_ATTACH \
+	_IOC(_IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x02, \
+	     VHOST_DOORBELL_ATTACH_SIZE_V1)
+
+/** define VHOST_DOORBELL_GET_STATS - see &struct vhost_doorbell_stats */
+#define VHOST_DOORBELL_GET_STATS \
+	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x03, \
+	     VHOST_DOORBELL_STATS_SIZE_V1)
+
+#endif /* _UAPI_LINUX_VHOST_DOORBELL_H */
