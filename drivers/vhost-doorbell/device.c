@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A device: one open file, from ATTACH to release.
+ *
+ * Execution contexts
+ * ------------------
+ *   ioctl    A process, one at a time for each device (@mutex). The owner's,
+ *            where guest memory is involved.
+ *   ring     The kick eventfd's wake-up callback: whoever signals it, with
+ *            interrupts off. Counts and queues work, takes no lock.
+ *   worker   A thread in the owner's memory. Serves the queues, one run after
+ *            the other.
+ *   end      Where a request's I/O ends: interrupt, softirq, workqueue, or
+ *            the worker itself. Completes the request, signals.
+ *   RCU      Frees call eventfds.
+ *
+ * Locks, outermost first
+ * ----------------------
+ *   lock               kind      protects                         taken by
+ *   device.mutex       mutex     life, set-up, map (for writing)  ioctl
+ *   vq.mutex           mutex     a queue's run, its serve flag    ioctl, worker
+ *   memory.sem         rwsem     the map, for its readers         ioctl, worker
+ *   (mmap_lock)        rwsem     the owner's address space        ioctl, worker
+ *   vq.done_lock       spin,irq  used ring, its counters          end, worker
+ *   (eventfd's wait    spin,irq  our entry, kick.rings            ring, ioctl
+ *    queue's lock)
+ *
+ *   No eventfd is signalled under done_lock or under an eventfd's lock. The
+ *   vq.mutex of one queue only is held at a time. memory.sem is written
+ *   without any vq.mutex held.
+ *
+ * Life
+ * ----
+ *   open       A struct, an empty map.
+ *   ATTACH     Back end and file held (module reference); queues made.
+ *   SET_OWNER  The caller's memory (mmgrab) and a worker thread of its own.
+ *   DRIVER_OK  Rings pinned, charged, mapped; served.
+ *   SUSPEND    Served no more, nothing in flight; rings stay pinned.
+ *   reset      As after SET_OWNER, with the map kept. Waits for requests.
+ *   release    Doorbells unhooked, worker ended, requests waited for, rings
+ *              unpinned, back end detached, module reference dropped.
+ *   owner dies The worker is gone with it; requests in flight complete into
+ *              the pinned rings. Release does the rest, whoever calls it.
+ *   rmmod      Refused while a file is open (core) or attached (back end).
+ */
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include <uapi/linux/vhost.h>
+#include <uapi/linux/vhost_doorbell.h>
+
+#include "device.h"
+
+/**
+ * vhdb_device_create() - a device for a file that was opened
+ *
+ * Context: process.
+ * Return: the device, or an ERR_PTR.
+ */
+struct vhdb_device *vhdb_device_create(void)
+{
+	struct vhdb_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL_ACCOUNT);
+
+	if (!dev)
+		return ERR_PTR(-ENOMEM);
+	if (vhdb_memory_init(&dev->memory)) {
+		kfree(dev);
+		return ERR_PTR(-ENOMEM);
+	}
+	mutex_init(&dev->mutex);
+	return dev;
+}
+
+/**
+ * vhdb_device_destroy() - release
+ * @dev: the device; no ioctl runs or will run
+ *
+ * The caller may be anyone, with any memory or none.
+ *
+ * Context: process; waits for the I/O in flight.
+ */
+void vhdb_device_destroy(struct vhdb_device *dev)
+{
+	u16 i;
+
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_kick_unhook(&dev->vqs[i].kick);
+	if (dev->worker)
+		vhdb_worker_destroy(dev->worker);
+	for (i = 0; i < dev->nvqs; i++) {
+		vhdb_vq_stop(&dev->vqs[i], false);
+		vhdb_vq_free(&dev->vqs[i]);
+	}
+	vhdb_call_set(&dev->config_call, VHOST_FILE_UNBIND);
+
+	if (dev->backend) {
+		dev->backend->detach(dev->priv);
+		fput(dev->file);
+		vhdb_backend_put(dev->backend);
+	}
+	kvfree(dev->vqs);
+	vhdb_memory_free(&dev->memory);
+	if (dev->mm)
+		mmdrop(dev->mm);
+	mutex_destroy(&dev->mutex);
+	kfree(dev);
+}
+
+/* What ATTACH asks for, checked but for what the back end has to check. */
+static int check_attach(const struct vhost_doorbell_attach *arg,
+			const struct vhdb_backend *backend,
+			struct vhdb_attach *attach)
+{
+	*attach = (struct vhdb_attach){
+		.readonly = arg->flags & VHOST_DOORBELL_ATTACH_RO,
+		.queues = arg->queues ?: 1,
+		.queue_size = arg->queue_size ?: VHDB_QUEUE_SIZE_DEFAULT,
+		.logical_block_size = arg->logical_block_size,
+	};
+	memcpy(attach->serial, arg->serial, sizeof(attach->serial));
+
+	if (arg->queues > backend->queues_max ||
+	    attach->queue_size > VHDB_QUEUE_SIZE_MAX ||
+	    !is_power_of_2(attach->queue_size) || arg->poll_us)
+		return -ERANGE;
+	return 0;
+}
+
+static int make_vqs(struct vhdb_device *dev, const struct vhdb_attach *attach)
+{
+	u16 i;
+
+	dev->vqs = kvcalloc(attach->queues, sizeof(*dev->vqs),
+			    GFP_KERNEL_ACCOUNT);
+	if (!dev->vqs)
+		return -ENOMEM;
+	dev->nvqs = attach->queues;
+	dev->queue_size = attach->queue_size;
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_vq_init(&dev->vqs[i], dev, i);
+	return 0;
+}
+
+static int set_features(struct vhdb_device *dev, void *priv,
+			const struct vhdb_backend *backend,
+			const struct vhost_doorbell_attach *arg)
+{
+	u64 features = backend->device_features(priv) | VHDB_RING_FEATURES;
+
+	dev->required = arg->features_require | VHDB_NEEDED_FEATURES;
+	if (dev->required & ~features)
+		return -EOPNOTSUPP;
+	if (arg->features_allow)
+		features &= arg->features_allow | dev->required;
+	dev->offered = features;
+	return 0;
+}
+
+/**
+ * vhdb_device_attach() - VHOST_DOORBELL_ATTACH
+ * @dev: the device
+ * @arg: the argument, its tail checked
+ *
+ * Context: process, under @dev->mutex.
+ * Return: 0 or the errors that the uapi header lists.
+ */
+int vhdb_device_attach(struct vhdb_device *dev,
+		       const struct vhost_doorbell_attach *arg)
+{
+	const struct vhdb_backend *backend;
+	struct vhdb_attach attach;
+	void *priv;
+	int err;
+
+	if (dev->backend)
+		return -EBUSY;
+	if ((arg->flags & ~VHOST_DOORBELL_ATTACH_RO) || arg->reserved ||
+	    arg->dialect > VHOST_DOORBELL_DIALECT_CLASSIC ||
+	    strnlen(arg->backend, sizeof(arg->backend)) == sizeof(arg->backend))
+		return -EINVAL;
+	if (arg->dialect == VHOST_DOORBELL_DIALECT_CLASSIC)
+		return -EOPNOTSUPP;
+
+	backend = vhdb_backend_get(arg->backend);
+	if (!backend)
+		return -ENOENT;
+	err = check_attach(arg, backend, &attach);
+	if (err)
+		goto err_backend;
+
+	/* One fget, held throughout: checked is what is used. */
+	attach.file = fget(arg->fd);
+	if (!attach.file) {
+		err = -EBADF;
+		goto err_backend;
+	}
+	priv = backend->attach(&attach);
+	if (IS_ERR(priv)) {
+		err = PTR_ERR(priv);
+		goto err_file;
+	}
+	err = set_features(dev, priv, backend, arg);
+	if (err)
+		goto err_detach;
+	err = make_vqs(dev, &attach);
+	if (err)
+		goto err_detach;
+
+	dev->dialect = arg->dialect;
+	dev->file = attach.file;
+	dev->priv = priv;
+	dev->backend = backend;
+	return 0;
+
+err_detach:
+	backend->detach(priv);
+err_file:
+	fput(attach.file);
+err_backend:
+	vhdb_backend_put(backend);
+	return err;
+}
+
+/**
+ * vhdb_device_set_owner() - VHOST_SET_OWNER
+ * @dev: the device, attached
+ *
+ * Context: process, the one that becomes the owner; under @dev->mutex.
+ * Return: 0; -EBUSY if there is one, -ENOMEM.
+ */
+int vhdb_device_set_owner(struct vhdb_device *dev)
+{
+	struct vhdb_worker *worker;
+
+	if (dev->mm)
+		return -EBUSY;
+	worker = vhdb_worker_create();
+	if (IS_ERR(worker))
+		return PTR_ERR(worker);
+	dev->worker = worker;
+	dev->mm = current->mm;
+	mmgrab(dev->mm);
+	return 0;
+}
+
+/**
+ * vhdb_device_owned_by_us() - is the caller the owner?
+ * @dev: the device
+ *
+ * Context: process, under @dev->mutex.
+ * Return: true if it shares the owner's memory.
+ */
+bool vhdb_device_owned_by_us(const struct vhdb_device *dev)
+{
+	return dev->mm && dev->mm == current->mm;
+}
+
+/**
+ * vhdb_device_running() - are rings in use that must not change?
+ * @dev: the device
+ *
+ * Context: process, under @dev->mutex.
+ * Return: true between DRIVER_OK and reset.
+ */
+bool vhdb_device_running(const struct vhdb_device *dev)
+{
+	return dev->status & VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+/**
+ * vhdb_device_status() - virtio 2.1, the device status field
+ * @dev: the device
+ *
+ * Context: process, under @dev->mutex.
+ * Return: the status.
+ */
+u8 vhdb_device_status(const struct vhdb_device *dev)
+{
+	return dev->status | (READ_ONCE(dev->needs_reset) ?
+			      VIRTIO_CONFIG_S_NEEDS_RESET : 0);
+}
+
+/**
+ * vhdb_device_broken() - 2.1.2: tell the driver that it must reset
+ * @dev: the device
+ *
+ * Context: any.
+ */
+void vhdb_device_broken(struct vhdb_device *dev)
+{
+	WRITE_ONCE(dev->needs_reset, true);
+	vhdb_call_signal(&dev->config_call);
+}
+
+static int stop_vqs(struct vhdb_device *dev)
+{
+	u16 i;
+	int err;
+
+	for (i = 0; i < dev->nvqs; i++) {
+		err = vhdb_vq_stop(&dev->vqs[i], true);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Status 0: all that was negotiated and set up is forgotten, but the map. */
+static int reset(struct vhdb_device *dev)
+{
+	int err = stop_vqs(dev);
+	u16 i;
+
+	if (err)
+		return err;
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_vq_reset(&dev->vqs[i]);
+	vhdb_call_set(&dev->config_call, VHOST_FILE_UNBIND);
+	dev->features = 0;
+	dev->status = 0;
+	dev->suspended = false;
+	WRITE_ONCE(dev->needs_reset, false);
+	return 0;
+}
+
+static int start_vqs(struct vhdb_device *dev)
+{
+	u16 i;
+	int err;
+
+	/* Half a map would be used, and then replaced. */
+	if (dev->memory.shadow)
+		return -EBUSY;
+	for (i = 0; i < dev->nvqs; i++) {
+		err = vhdb_vq_start(&dev->vqs[i]);
+		if (err) {
+			while (i--)
+				vhdb_vq_stop(&dev->vqs[i], false);
+			return err;
+		}
+	}
+	return 0;
+}
+
+/**
+ * vhdb_device_set_status() - VHOST_VDPA_SET_STATUS
+ * @dev: the device
+ * @status: the new status
+ *
+ * 2.1.1: bits are added, and taken away only all together. FEATURES_OK stays
+ * off if what was chosen will not do; the driver reads it back (3.1.1).
+ *
+ * Context: process, the owner's for DRIVER_OK; under @dev->mutex.
+ * Return: 0; -EINVAL for a transition that there is not; the errors of
+ * vhdb_vq_start(), -EBUSY within an IOTLB batch; -EINTR.
+ */
+int vhdb_device_set_status(struct vhdb_device *dev, u8 status)
+{
+	const u8 known = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
+			 VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK |
+			 VIRTIO_CONFIG_S_FAILED;
+	u8 added;
+	int err;
+
+	if (!status)
+		return reset(dev);
+
+	/* Ours to set; a client that writes back what it read is fine. */
+	status &= ~VIRTIO_CONFIG_S_NEEDS_RESET;
+	if ((status & ~known) || (dev->status & ~status))
+		return -EINVAL;
+
+	added = status & ~dev->status;
+	if ((added & VIRTIO_CONFIG_S_FEATURES_OK) &&
+	    (dev->required & ~dev->features))
+		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+
+	if (added & VIRTIO_CONFIG_S_DRIVER_OK) {
+		if (!(status & VIRTIO_CONFIG_S_FEATURES_OK))
+			return -EINVAL;
+		err = start_vqs(dev);
+		if (err)
+			return err;
+	}
+	dev->status = status;
+	return 0;
+}
+
+/**
+ * vhdb_device_suspend() - VHOST_VDPA_SUSPEND
+ * @dev: the device
+ *
+ * Context: process, under @dev->mutex.
+ * Return: 0 when nothing is in flight any more; -EINVAL if the device does
+ * not run; -EINTR, and then it is suspended in part: try again.
+ */
+int vhdb_device_suspend(struct vhdb_device *dev)
+{
+	u16 i;
+	int err;
+
+	if (!vhdb_device_running(dev))
+		return -EINVAL;
+	dev->suspended = true;
+	for (i = 0; i < dev->nvqs; i++) {
+		err = vhdb_vq_hold(&dev->vqs[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * vhdb_device_resume() - VHOST_VDPA_RESUME
+ * @dev: the device
+ *
+ * Context: process, under @dev->mutex.
+ * Return: 0, or -EINVAL if the device is not suspended.
+ */
+int vhdb_device_resume(struct vhdb_device *dev)
+{
+	u16 i;
+
+	if (!dev->suspended)
+		return -EINVAL;
+	dev->suspended = false;
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_vq_unhold(&dev->vqs[i]);
+	return 0;
+}
+
+/**
+ * vhdb_device_enable_vq() - VHOST_VDPA_SET_VRING_ENABLE
+ * @dev: the device
+ * @vq: one of its queues
+ * @enable: serve it, or stop and reset it
+ *
+ * Context: process, the owner's; under @dev->mutex.
+ * Return: 0, the errors of vhdb_vq_start(), -EINTR.
+ */
+int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
+			  bool enable)
+{
+	int err;
+
+	if (enable == vq->enabled)
+		return 0;
+	if (!enable) {
+		err = vhdb_vq_stop(vq, true);
+		if (err)
+			return err;
+		vq->enabled = false;
+		vq->base = 0;
+		vq->broken = false;
+		return 0;
+	}
+
+	vq->enabled = true;
+	if (!vhdb_device_running(dev))
+		return 0;
+	err = dev->memory.shadow ? -EBUSY : vhdb_vq_start(vq);
+	if (err)
+		vq->enabled = false;
+	else if (dev->suspended)
+		err = vhdb_vq_hold(vq);
+	return err;
+}
+
+/**
+ * vhdb_device_map_changed() - after each change of the memory map
+ * @dev: the device
+ * @wait: something was taken away: wait for requests that may still use it
+ *
+ * Context: process, the owner's; under @dev->mutex.
+ * Return: 0 or -EINTR.
+ */
+int vhdb_device_map_changed(struct vhdb_device *dev, bool wait)
+{
+	u8 old = dev->memory.epoch ^ 1;
+	u16 i;
+	int err;
+
+	for (i = 0; i < dev->nvqs; i++) {
+		err = vhdb_vq_remap(&dev->vqs[i]);
+		if (!err && wait)
+			err = vhdb_vq_wait_epoch(&dev->vqs[i], old);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/**
+ * vhdb_device_stats() - add up counters
+ * @dev: the device, attached
+ * @first: first queue
+ * @last: last queue
+ * @stats: out: the sums; the rest is left alone
+ *
+ * Context: process, under @dev->mutex.
+ */
+void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
+		       struct vhost_doorbell_stats *stats)
+{
+	u32 i;
+
+	for (i = first; i <= last; i++) {
+		struct vhdb_vq *vq = &dev->vqs[i];
+		struct vhdb_done_stats done;
+
+		spin_lock_irq(&vq->done_lock);
+		done = vq->done_stats;
+		spin_unlock_irq(&vq->done_lock);
+
+		stats->kicks += READ_ONCE(vq->kick.rings);
+		stats->wakeups += READ_ONCE(vq->run_stats.wakeups);
+		stats->requests += READ_ONCE(vq->run_stats.requests);
+		stats->bounced += READ_ONCE(vq->run_stats.bounced);
+		stats->broken += READ_ONCE(vq->run_stats.broken);
+		stats->completions += done.completions;
+		stats->bytes_read += done.bytes_read;
+		stats->bytes_written += done.bytes_written;
+		stats->signals += done.signals;
+		stats->signals_suppressed += done.suppressed;
+		stats->errors += done.errors;
+	}
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VHDB_DEVICE_H
+#define VHDB_DEVICE_H
+
+#include <linux/mutex.h>
+#include <linux/vhost_doorbell.h>
+
+#include "doorbell.h"
+#include "memory.h"
+#include "virtqueue.h"
+
+struct iov_iter;
+struct vhost_doorbell_attach;
+struct vhost_doorbell_backend_info;
+struct vhost_doorbell_stats;
+
+/* Limits that GET_INFO tells. */
+#define VHDB_QUEUES_MAX		256
+#define VHDB_QUEUE_SIZE_DEFAULT	256
+#define VHDB_QUEUE_SIZE_MAX	VHDB_RING_SIZE_MAX
+
+/* What the rings and the transport can do, whatever the back end. */
+#define VHDB_RING_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) |		\
+				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM) |	\
+				 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
+				 BIT_ULL(VIRTIO_RING_F_EVENT_IDX))
+
+/* Without these a driver cannot use a device of ours in the vdpa dialect. */
+#define VHDB_NEEDED_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) |		\
+				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
+
+/**
+ * struct vhdb_device - one open file
+ *
+ * @mutex: serializes every ioctl and message; the outermost lock
+ *
+ * Immutable after ATTACH:
+ * @backend: what it is; NULL before
+ * @priv: the back end's own
+ * @file: what it serves
+ * @vqs: the queues
+ * @nvqs: number of queues
+ * @queue_size: largest queue size
+ * @offered: features that the driver may choose from
+ * @required: features that it must choose
+ * @dialect: enum vhost_doorbell_dialect; AUTO until an ioctl decided
+ *
+ * Immutable after SET_OWNER:
+ * @mm: the owner's memory (a reference on the struct alone); NULL before
+ * @worker: serves all queues
+ *
+ * Under @mutex:
+ * @memory: the owner's memory as the driver sees it (has a lock of its own)
+ * @features: what the driver chose
+ * @backend_features: what the VMM chose
+ * @status: virtio device status, without NEEDS_RESET
+ * @suspended: between SUSPEND and RESUME
+ *
+ * Any context:
+ * @needs_reset: a queue is broken
+ * @config_call: whom to tell about that. RCU.
+ */
+struct vhdb_device {
+	struct mutex mutex;	/* ioctls, messages; outermost */
+
+	const struct vhdb_backend *backend;
+	void *priv;
+	struct file *file;
+	struct vhdb_vq *vqs;
+	u16 nvqs;
+	u32 queue_size;
+	u64 offered;
+	u64 required;
+	u32 dialect;
+
+	struct mm_struct *mm;
+	struct vhdb_worker *worker;
+
+	struct vhdb_memory memory;
+	u64 features;
+	u64 backend_features;
+	u8 status;
+	bool suspended;
+
+	bool needs_reset;
+	struct vhdb_call_slot config_call;
+};
+
+struct vhdb_device *vhdb_device_create(void);
+void vhdb_device_destroy(struct vhdb_device *dev);
+int vhdb_device_attach(struct vhdb_device *dev,
+		       const struct vhost_doorbell_attach *arg);
+int vhdb_device_set_owner(struct vhdb_device *dev);
+bool vhdb_device_owned_by_us(const struct vhdb_device *dev);
+bool vhdb_device_running(const struct vhdb_device *dev);
+u8 vhdb_device_status(const struct vhdb_device *dev);
+int vhdb_device_set_status(struct vhdb_device *dev, u8 status);
+int vhdb_device_suspend(struct vhdb_device *dev);
+int vhdb_device_resume(struct vhdb_device *dev);
+int vhdb_device_map_changed(struct vhdb_device *dev, bool wait);
+int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
+			  bool enable);
+void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
+		       struct vhost_doorbell_stats *stats);
+void vhdb_device_broken(struct vhdb_device *dev);
+
+/* backend.c */
+const struct vhdb_backend *vhdb_backend_get(const char *name);
+void vhdb_backend_put(const struct vhdb_backend *backend);
+unsigned int vhdb_backend_count(void);
+int vhdb_backend_describe(struct vhost_doorbell_backend_info *info);
+
+/* ioctl_vdpa.c */
+long vhdb_ioctl_vhost(struct vhdb_device *dev, unsigned int cmd,
+		      void __user *argp);
+ssize_t vhdb_iotlb_write(struct vhdb_device *dev, struct iov_iter *from);
+
+#endif /* VHDB_DEVICE_H */

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Doorbells: eventfds that come in (kick) and eventfds that go out (call).
+ *
+ * In: our entry in the eventfd's wait queue sees each signal, in the context
+ * of whoever signals (a vcpu leaving the guest, with interrupts off and the
+ * wait queue's lock held). The counter is never read, so a signal needs no
+ * one to take it away.
+ *
+ * All eventfds share one lock class, and a VMM may give one eventfd as kick
+ * and as call. Therefore the wake-up callback takes no lock under which any
+ * eventfd is signalled; in fact it takes none.
+ *
+ * Out: the context is read under RCU, so that completions in interrupt
+ * context and a VMM that changes its mind do not wait for one another.
+ */
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/slab.h>
+
+#include <uapi/linux/vhost.h>
+
+#include "compat.h"
+#include "doorbell.h"
+#include "trace.h"
+#include "worker.h"
+
+/**
+ * struct vhdb_call - an eventfd to be signalled
+ * @ctx: the eventfd; a reference
+ * @rcu: for freeing
+ */
+struct vhdb_call {
+	struct eventfd_ctx *ctx;
+	struct rcu_head rcu;
+};
+
+static int kick_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
+		     void *key)
+{
+	struct vhdb_kick *kick = container_of(wait, struct vhdb_kick, wait);
+
+	/* Readers of the eventfd wake with EPOLLOUT: not a ring. */
+	if (!(key_to_poll(key) & EPOLLIN))
+		return 0;
+	WRITE_ONCE(kick->rings, kick->rings + 1);
+	trace_vhdb_kick(kick->dev, kick->queue);
+	vhdb_worker_queue(kick->worker, kick->work);
+	return 0;
+}
+
+static void kick_queue(struct file *file, wait_queue_head_t *wqh,
+		       poll_table *poll)
+{
+	struct vhdb_kick *kick = container_of(poll, struct vhdb_kick, poll);
+
+	kick->wqh = wqh;
+	add_wait_queue(wqh, &kick->wait);
+}
+
+/**
+ * vhdb_kick_init() - make a doorbell that is not hooked to anything
+ * @kick: the doorbell
+ * @work: what a ring has done
+ * @dev: for the trace
+ * @queue: for the trace
+ *
+ * Context: any.
+ */
+void vhdb_kick_init(struct vhdb_kick *kick, struct vhdb_work *work,
+		    const void *dev, u16 queue)
+{
+	*kick = (struct vhdb_kick){ .work = work, .dev = dev, .queue = queue };
+	init_waitqueue_func_entry(&kick->wait, kick_wake);
+	init_poll_funcptr(&kick->poll, kick_queue);
+}
+
+/**
+ * vhdb_kick_hook() - listen to an eventfd instead of the present one
+ * @kick: the doorbell
+ * @worker: who does the work
+ * @fd: the eventfd, or VHOST_FILE_UNBIND for none
+ *
+ * The file is held while we listen: KVM keeps only its context, so a VMM may
+ * close its fd and the rings go on; and the wait queue cannot go away.
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0; -EBADF if @fd is not open, -EINVAL if it is not an eventfd, and
+ * then nothing has changed.
+ */
+int vhdb_kick_hook(struct vhdb_kick *kick, struct vhdb_worker *worker, int fd)
+{
+	struct file *file = NULL;
+
+	if (fd != VHOST_FILE_UNBIND) {
+		file = eventfd_fget(fd);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
+	}
+
+	vhdb_kick_unhook(kick);
+	if (!file)
+		return 0;
+
+	kick->file = file;
+	kick->worker = worker;
+	/* What was rung before we listened may be for us: have a look. */
+	if (vfs_poll(file, &kick->poll) & EPOLLIN)
+		vhdb_worker_queue(worker, kick->work);
+	return 0;
+}
+
+/**
+ * vhdb_kick_unhook() - stop listening
+ * @kick: the doorbell
+ *
+ * Context: process, under the device's mutex. Afterwards the wake-up callback
+ * is not running and will not run.
+ */
+void vhdb_kick_unhook(struct vhdb_kick *kick)
+{
+	if (!kick->file)
+		return;
+	/* Takes the wait queue's lock, under which the callback runs. */
+	remove_wait_queue(kick->wqh, &kick->wait);
+	fput(kick->file);
+	kick->wqh = NULL;
+	kick->file = NULL;
+}
+
+static void call_free(struct rcu_head *rcu)
+{
+	struct vhdb_call *call = container_of(rcu, struct vhdb_call, rcu);
+
+	eventfd_ctx_put(call->ctx);
+	kfree(call);
+}
+
+/**
+ * vhdb_call_set() - signal another eventfd from now on
+ * @slot: whose signals
+ * @fd: the eventfd, or VHOST_FILE_UNBIND for none
+ *
+ * A signal that is under way may still reach the old one.
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0; -EBADF if @fd is not open, -EINVAL if it is not an eventfd,
+ * -ENOMEM; then nothing has changed.
+ */
+int vhdb_call_set(struct vhdb_call_slot *slot, int fd)
+{
+	struct vhdb_call *call = NULL, *old;
+	struct eventfd_ctx *ctx;
+
+	if (fd != VHOST_FILE_UNBIND) {
+		ctx = eventfd_ctx_fdget(fd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+		call = kmalloc(sizeof(*call), GFP_KERNEL_ACCOUNT);
+		if (!call) {
+			eventfd_ctx_put(ctx);
+			return -ENOMEM;
+		}
+		call->ctx = ctx;
+	}
+
+	/* Writers hold the device's mutex, or are the last user. */
+	old = rcu_replace_pointer(slot->call, call, true);
+	if (old)
+		call_rcu(&old->rcu, call_free);
+	return 0;
+}
+
+/**
+ * vhdb_call_signal() - signal, if anyone is to be signalled
+ * @slot: whose signals
+ *
+ * Never blocks; a counter that is full stays full. Not to be called from an
+ * eventfd's wake-up callback, nor with a lock held that one takes.
+ *
+ * Context: any.
+ * Return: true if there was somebody to signal.
+ */
+bool vhdb_call_signal(struct vhdb_call_slot *slot)
+{
+	struct vhdb_call *call;
+
+	rcu_read_lock();
+	call = rcu_dereference(slot->call);
+	if (call)
+		vhdb_eventfd_signal(call->ctx);
+	rcu_read_unlock();
+	return call;
+}

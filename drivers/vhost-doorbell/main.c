@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The module, its character device, and our own ioctls.
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include <uapi/linux/vhost_doorbell.h>
+
+#include "compat.h"
+#include "device.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* The ABI: sizes never change below what was released. */
+static_assert(sizeof(struct vhost_doorbell_info) ==
+	      VHOST_DOORBELL_INFO_SIZE_V1);
+static_assert(sizeof(struct vhost_doorbell_backend_info) ==
+	      VHOST_DOORBELL_BACKEND_INFO_SIZE_V1);
+static_assert(sizeof(struct vhost_doorbell_attach) ==
+	      VHOST_DOORBELL_ATTACH_SIZE_V1);
+static_assert(sizeof(struct vhost_doorbell_stats) ==
+	      VHOST_DOORBELL_STATS_SIZE_V1);
+
+/* The user's size of a struct that begins with it, or -errno. */
+static long user_size(const void __user *argp, u32 first_version)
+{
+	u32 size;
+
+	if (get_user(size, (const u32 __user *)argp))
+		return -EFAULT;
+	if (size < first_version)
+		return -EINVAL;
+	/* Nothing that grows a field at a time needs more than a page. */
+	return size > PAGE_SIZE ? -E2BIG : size;
+}
+
+static long copy_in(void *to, size_t ksize, const void __user *argp,
+		    u32 first_version)
+{
+	long usize = user_size(argp, first_version);
+
+	if (usize < 0)
+		return usize;
+	return copy_struct_from_user(to, ksize, argp, usize) ?: usize;
+}
+
+/* What the kernel's struct has and the user's has not is not told. */
+static long copy_out(void __user *argp, long usize, const void *from,
+		     size_t ksize)
+{
+	size_t size = min_t(size_t, usize, ksize);
+
+	if (copy_to_user(argp, from, size))
+		return -EFAULT;
+	if (usize > size && clear_user(argp + size, usize - size))
+		return -EFAULT;
+	return 0;
+}
+
+static long get_info(void __user *argp)
+{
+	struct vhost_doorbell_info arg = {}, info = {
+		.size = sizeof(info),
+		.abi_version = VHOST_DOORBELL_ABI_VERSION,
+		.capabilities = VHOST_DOORBELL_CAP_VDPA,
+		.ring_features = VHDB_RING_FEATURES,
+		.backends = vhdb_backend_count(),
+		.queues_max = VHDB_QUEUES_MAX,
+		.queue_size_max = VHDB_QUEUE_SIZE_MAX,
+		.iotlb_max = vhdb_iotlb_max,
+	};
+	long usize = copy_in(&arg, sizeof(arg), argp,
+			     VHOST_DOORBELL_INFO_SIZE_V1);
+
+	return usize < 0 ? usize : copy_out(argp, usize, &info, sizeof(info));
+}
+
+static long backend_info(void __user *argp)
+{
+	struct vhost_doorbell_backend_info info = {};
+	long usize;
+	int err;
+
+	usize = copy_in(&info, sizeof(info), argp,
+			VHOST_DOORBELL_BACKEND_INFO_SIZE_V1);
+	if (usize < 0)
+		return usize;
+	err = vhdb_backend_describe(&info);
+	if (err)
+		return err;
+	info.size = sizeof(info);
+	return copy_out(argp, usize, &info, sizeof(info));
+}
+
+static long attach(struct vhdb_device *dev, const void __user *argp)
+{
+	struct vhost_doorbell_attach arg = {};
+	long usize;
+
+	usize = copy_in(&arg, sizeof(arg), argp, VHOST_DOORBELL_ATTACH_SIZE_V1);
+	return usize < 0 ? usize : vhdb_device_attach(dev, &arg);
+}
+
+static long get_stats(struct vhdb_device *dev, void __user *argp)
+{
+	struct vhost_doorbell_stats stats = {}, arg = {};
+	u32 first, last;
+	long usize;
+
+	if (!dev->backend)
+		return -ENODEV;
+	usize = copy_in(&arg, sizeof(arg), argp, VHOST_DOORBELL_STATS_SIZE_V1);
+	if (usize < 0)
+		return usize;
+
+	stats.size = sizeof(stats);
+	stats.queue = arg.queue;
+	if (arg.queue == VHOST_DOORBELL_ALL_QUEUES) {
+		first = 0;
+		last = dev->nvqs - 1;
+	} else if (arg.queue < dev->nvqs) {
+		first = array_index_nospec(arg.queue, dev->nvqs);
+		last = first;
+	} else {
+		return -ENOBUFS;
+	}
+	vhdb_device_stats(dev, first, last, &stats);
+	return copy_out(argp, usize, &stats, sizeof(stats));
+}
+
+/*
+ * The number of an ioctl of ours holds the size of the struct's first
+ * version, so that it stays when the struct grows.
+ */
+static long ioctl_own(struct vhdb_device *dev, unsigned int cmd,
+		      void __user *argp)
+{
+	switch (cmd) {
+	case VHOST_DOORBELL_GET_INFO:
+		return get_info(argp);
+	case VHOST_DOORBELL_BACKEND_INFO:
+		return backend_info(argp);
+	case VHOST_DOORBELL_ATTACH:
+		return attach(dev, argp);
+	case VHOST_DOORBELL_GET_STATS:
+		return get_stats(dev, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static long fop_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct vhdb_device *dev = file->private_data;
+	void __user *argp = (void __user *)arg;
+	long ret;
+
+	if (mutex_lock_killable(&dev->mutex))
+		return -EINTR;
+	if (_IOC_TYPE(cmd) == VHOST_DOORBELL_IOCTL)
+		ret = ioctl_own(dev, cmd, argp);
+	else
+		ret = vhdb_ioctl_vhost(dev, cmd, argp);
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+/* IOTLB messages. */
+static ssize_t fop_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct vhdb_device *dev = iocb->ki_filp->private_data;
+	ssize_t ret;
+
+	if (mutex_lock_killable(&dev->mutex))
+		return -EINTR;
+	ret = vhdb_iotlb_write(dev, from);
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+static int fop_open(struct inode *inode, struct file *file)
+{
+	struct vhdb_device *dev = vhdb_device_create();
+
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	/* It was the misc device's. */
+	file->private_data = dev;
+	return nonseekable_open(inode, file);
+}
+
+static int fop_release(struct inode *inode, struct file *file)
+{
+	vhdb_device_destroy(file->private_data);
+	return 0;
+}
+
+static const struct file_operations fops = {
+	.owner = THIS_MODULE,
+	.open = fop_open,
+	.release = fop_release,
+	.unlocked_ioctl = fop_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.write_iter = fop_write_iter,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "vhost-doorbell",
+	.fops = &fops,
+	.mode = 0600,
+};
+
+static int __init vhdb_init(void)
+{
+	return misc_register(&misc);
+}
+module_init(vhdb_init);
+
+static void __exit vhdb_exit(void)
+{
+	misc_deregister(&misc);
+	/* Call eventfds are freed by a function of this module. */
+	rcu_barrier();
+}
+module_exit(vhdb_exit);
+
+module_param_named(iotlb_max, vhdb_iotlb_max, uint, 0444);
+MODULE_PARM_DESC(iotlb_max, "Entries of a device's memory map at the most (default 4096)");
+
+MODULE_DESCRIPTION("The device side of virtio, in the kernel");
+MODULE_LICENSE("GPL");

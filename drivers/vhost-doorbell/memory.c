@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The owner's memory: the map from the driver's addresses (IOVAs) to user
+ * addresses, and the pinned areas of the rings.
+ *
+ * A worker that serves a queue holds the map's semaphore for reading, so a
+ * translation needs no lock of its own, and what it has translated stays true
+ * until its request has been handed out. From there on the request counts for
+ * an epoch, and who takes something away from the map waits for that epoch.
+ *
+ * A batch of changes is made on a copy, which replaces the map as a whole: a
+ * VMM deletes and re-adds all of its memory in one batch when firmware
+ * switches a part of it, while rings are in use.
+ */
+#include <linux/magic.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+#include <linux/vhost_iotlb.h>
+#include <linux/vmalloc.h>
+
+#include <uapi/linux/vhost_types.h>
+
+#include "memory.h"
+
+unsigned int vhdb_iotlb_max = 4096;
+
+/**
+ * vhdb_memory_init() - an empty map
+ * @memory: the map
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int vhdb_memory_init(struct vhdb_memory *memory)
+{
+	init_rwsem(&memory->sem);
+	memory->epoch = 0;
+	memory->shadow = NULL;
+	memory->map = vhost_iotlb_alloc(vhdb_iotlb_max, 0);
+	return memory->map ? 0 : -ENOMEM;
+}
+
+/**
+ * vhdb_memory_free() - the end of a map
+ * @memory: the map; nobody uses it
+ *
+ * Context: process.
+ */
+void vhdb_memory_free(struct vhdb_memory *memory)
+{
+	vhost_iotlb_free(memory->map);
+	if (memory->shadow)
+		vhost_iotlb_free(memory->shadow);
+}
+
+/* Older kernels enforce the limit only where the oldest entry is to go. */
+static int add(struct vhost_iotlb *map, u64 start, u64 last, u64 addr, u8 perm)
+{
+	if (map->nmaps >= vhdb_iotlb_max)
+		return -ENOSPC;
+	return vhost_iotlb_add_range(map, start, last, addr, perm);
+}
+
+/* Removes a range; what an entry has outside of it stays. */
+static int del(struct vhost_iotlb *map, u64 start, u64 last)
+{
+	struct vhost_iotlb_map *m;
+
+	while ((m = vhost_iotlb_itree_first(map, start, last))) {
+		struct vhost_iotlb_map old = *m;
+		int err = 0;
+
+		vhost_iotlb_map_free(map, m);
+		if (old.start < start)
+			err = add(map, old.start, start - 1, old.addr, old.perm);
+		if (!err && old.last > last)
+			err = add(map, last + 1, old.last,
+				  old.addr + (last + 1 - old.start), old.perm);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static struct vhost_iotlb *duplicate(struct vhost_iotlb *map)
+{
+	struct vhost_iotlb *copy = vhost_iotlb_alloc(vhdb_iotlb_max, 0);
+	struct vhost_iotlb_map *m;
+
+	if (!copy)
+		return NULL;
+	list_for_each_entry(m, &map->list, link) {
+		if (vhost_iotlb_add_range(copy, m->start, m->last, m->addr,
+					  m->perm)) {
+			vhost_iotlb_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+/* Replaces the map by another and starts a new epoch. */
+static void publish(struct vhdb_memory *memory, struct vhost_iotlb *map)
+{
+	struct vhost_iotlb *old = memory->map;
+
+	down_write(&memory->sem);
+	memory->map = map;
+	memory->epoch ^= 1;
+	up_write(&memory->sem);
+	vhost_iotlb_free(old);
+}
+
+/**
+ * vhdb_memory_update() - add an entry
+ * @memory: the map
+ * @iova: where it starts for the driver
+ * @size: bytes
+ * @uaddr: where it starts for the owner
+ * @perm: VHDB_READ and VHDB_WRITE bits
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0; -EINVAL for a size of 0, a range that wraps or odd permissions,
+ * -EFAULT if @uaddr is not a user address, -EEXIST if it overlaps an entry,
+ * -ENOSPC if there are too many, -ENOMEM.
+ */
+int vhdb_memory_update(struct vhdb_memory *memory, u64 iova, u64 size,
+		       u64 uaddr, u8 perm)
+{
+	struct vhost_iotlb *map = memory->shadow ?: memory->map;
+	u64 last = iova + size - 1;
+	int err;
+
+	if (!size || last < iova)
+		return -EINVAL;
+	if (!perm || (perm & ~(VHDB_READ | VHDB_WRITE)))
+		return -EINVAL;
+	if (uaddr != (unsigned long)uaddr || size != (unsigned long)size ||
+	    !access_ok((void __user *)(unsigned long)uaddr, size))
+		return -EFAULT;
+	if (vhost_iotlb_itree_first(map, iova, last))
+		return -EEXIST;
+
+	if (memory->shadow)
+		return add(map, iova, last, uaddr, perm);
+
+	down_write(&memory->sem);
+	err = add(map, iova, last, uaddr, perm);
+	up_write(&memory->sem);
+	return err;
+}
+
+/**
+ * vhdb_memory_invalidate() - take a range away
+ * @memory: the map
+ * @iova: its start
+ * @size: bytes
+ * @published: set if the map has changed, so that the caller has to wait for
+ *	the requests of the old epoch
+ *
+ * Within an entry, the rest of it stays. Nothing there is fine.
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0; -EINVAL for a size of 0 or a range that wraps, -ENOMEM or
+ * -ENOSPC, and then nothing has changed.
+ */
+int vhdb_memory_invalidate(struct vhdb_memory *memory, u64 iova, u64 size,
+			   bool *published)
+{
+	u64 last = iova + size - 1;
+	struct vhost_iotlb *copy;
+	int err;
+
+	*published = false;
+	if (!size || last < iova)
+		return -EINVAL;
+	if (!vhost_iotlb_itree_first(memory->shadow ?: memory->map, iova, last))
+		return 0;
+
+	/* A copy in any case: the removal may have to add, and may fail. */
+	copy = duplicate(memory->shadow ?: memory->map);
+	if (!copy)
+		return -ENOMEM;
+	err = del(copy, iova, last);
+	if (err) {
+		vhost_iotlb_free(copy);
+		return err;
+	}
+
+	if (memory->shadow) {
+		vhost_iotlb_free(memory->shadow);
+		memory->shadow = copy;
+		return 0;
+	}
+	publish(memory, copy);
+	*published = true;
+	return 0;
+}
+
+/**
+ * vhdb_memory_batch_begin() - start to change a copy of the map
+ * @memory: the map
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0; -EBUSY within a batch, -ENOMEM.
+ */
+int vhdb_memory_batch_begin(struct vhdb_memory *memory)
+{
+	if (memory->shadow)
+		return -EBUSY;
+	memory->shadow = duplicate(memory->map);
+	return memory->shadow ? 0 : -ENOMEM;
+}
+
+/**
+ * vhdb_memory_batch_end() - let the changed copy become the map
+ * @memory: the map
+ *
+ * Context: process, under the device's mutex. The caller waits for the
+ * requests of the old epoch.
+ * Return: 0, or -EINVAL outside of a batch.
+ */
+int vhdb_memory_batch_end(struct vhdb_memory *memory)
+{
+	struct vhost_iotlb *map = memory->shadow;
+
+	if (!map)
+		return -EINVAL;
+	memory->shadow = NULL;
+	publish(memory, map);
+	return 0;
+}
+
+/**
+ * vhdb_memory_translate() - find where a range starts in the owner's memory
+ * @memory: the map
+ * @iova: the range's start
+ * @len: bytes, not 0
+ * @perm: what is going to be done there
+ * @piece: out: the user address, and how much of @len lies there in one run
+ *
+ * Context: @memory->sem or the device's mutex is held.
+ * Return: 0; -EFAULT if nothing is mapped, -EACCES if not for @perm.
+ */
+int vhdb_memory_translate(const struct vhdb_memory *memory, u64 iova, u64 len,
+			  u8 perm, struct vhdb_piece *piece)
+{
+	struct vhost_iotlb_map *m;
+
+	m = vhost_iotlb_itree_first(memory->map, iova, iova);
+	if (!m)
+		return -EFAULT;
+	if ((m->perm & perm) != perm)
+		return -EACCES;
+	piece->uaddr = m->addr + (iova - m->start);
+	/* m->last may be the last address of all: no "+ 1" before the min. */
+	piece->len = min(len - 1, m->last - iova) + 1;
+	return 0;
+}
+
+/* Can this memory be pinned for long? See the table of errors at DRIVER_OK. */
+static int check_vma(const struct vm_area_struct *vma)
+{
+	unsigned long magic;
+
+	if (!(vma->vm_flags & VM_WRITE) || !(vma->vm_flags & VM_READ))
+		return -EACCES;
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return -EOPNOTSUPP;
+	if (!vma->vm_file || !(vma->vm_flags & VM_SHARED))
+		return 0;
+	/*
+	 * A page of a file may be written back while it is pinned, and the
+	 * file system may drop or move it. shmem (memfd) and hugetlbfs do
+	 * neither. secretmem must not be mapped by the kernel at all.
+	 */
+	magic = file_inode(vma->vm_file)->i_sb->s_magic;
+	if (magic != TMPFS_MAGIC && magic != HUGETLBFS_MAGIC)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int check_vmas(unsigned long start, unsigned long end)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long addr = start;
+	int err = 0;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	while (!err && addr < end) {
+		struct vm_area_struct *vma = find_vma(mm, addr);
+
+		if (!vma || vma->vm_start > addr) {
+			err = -EFAULT;
+			break;
+		}
+		err = check_vma(vma);
+		addr = vma->vm_end;
+	}
+	mmap_read_unlock(mm);
+	return err;
+}
+
+/*
+ * Fills area->pieces, as few as there can be, so that two looks at the same
+ * memory give the same, however the map's entries are cut.
+ */
+static int find_pieces(struct vhdb_area *area, const struct vhdb_memory *memory,
+		       u64 iova, size_t len)
+{
+	struct vhdb_piece *last = NULL;
+
+	area->nr_pieces = 0;
+	while (len) {
+		struct vhdb_piece piece;
+		int err;
+
+		err = vhdb_memory_translate(memory, iova, len,
+					    VHDB_READ | VHDB_WRITE, &piece);
+		if (err)
+			return err;
+		iova += piece.len;
+		len -= piece.len;
+
+		if (last && last->uaddr + last->len == piece.uaddr) {
+			last->len += piece.len;
+			continue;
+		}
+		/* Runs are joined in the kernel's view page by page. */
+		if (last && (!PAGE_ALIGNED(last->uaddr + last->len) ||
+			     !PAGE_ALIGNED(piece.uaddr)))
+			return -EOPNOTSUPP;
+		if (area->nr_pieces == VHDB_AREA_PIECES)
+			return -EOPNOTSUPP;
+		last = &area->pieces[area->nr_pieces++];
+		*last = piece;
+	}
+	return 0;
+}
+
+static unsigned long piece_pages(const struct vhdb_piece *piece)
+{
+	return DIV_ROUND_UP(offset_in_page(piece->uaddr) + piece->len,
+			    PAGE_SIZE);
+}
+
+static int pin_piece(struct vhdb_area *area, const struct vhdb_piece *piece)
+{
+	unsigned long start = piece->uaddr & PAGE_MASK;
+	unsigned long nr = piece_pages(piece);
+	int got, err;
+
+	err = check_vmas(start, start + nr * PAGE_SIZE);
+	if (err)
+		return err;
+
+	while (nr) {
+		got = pin_user_pages_fast(start, nr, FOLL_WRITE | FOLL_LONGTERM,
+					  area->pages + area->nr_pages);
+		if (got <= 0)
+			return got ?: -EFAULT;
+		area->nr_pages += got;
+		start += got * PAGE_SIZE;
+		nr -= got;
+	}
+	return 0;
+}
+
+static void unpin(struct vhdb_area *area)
+{
+	unpin_user_pages_dirty_lock(area->pages, area->nr_pages, true);
+	kvfree(area->pages);
+}
+
+/**
+ * vhdb_area_map() - pin an area of a ring and map it
+ * @area: out: the area
+ * @memory: the owner's memory
+ * @iova: the area's start
+ * @len: bytes
+ *
+ * The pages are charged to the owner's RLIMIT_MEMLOCK.
+ *
+ * Context: process, the owner's; under the device's mutex.
+ * Return: 0; -EFAULT if a part is not mapped, -EACCES if not readable and
+ * writable, -EOPNOTSUPP if it cannot be pinned or its runs do not join at
+ * page boundaries, -ENOMEM over the limit or without memory, -EINTR.
+ */
+int vhdb_area_map(struct vhdb_area *area, const struct vhdb_memory *memory,
+		  u64 iova, size_t len)
+{
+	unsigned long nr = 0;
+	unsigned int i;
+	void *base;
+	int err;
+
+	*area = (struct vhdb_area){};
+	err = find_pieces(area, memory, iova, len);
+	if (err)
+		return err;
+	for (i = 0; i < area->nr_pieces; i++)
+		nr += piece_pages(&area->pieces[i]);
+
+	err = account_locked_vm(current->mm, nr, true);
+	if (err)
+		return err;
+	area->pages = kvcalloc(nr, sizeof(*area->pages), GFP_KERNEL_ACCOUNT);
+	if (!area->pages) {
+		err = -ENOMEM;
+		goto err_account;
+	}
+	for (i = 0; i < area->nr_pieces; i++) {
+		err = pin_piece(area, &area->pieces[i]);
+		if (err)
+			goto err_pin;
+	}
+	base = vmap(area->pages, nr, VM_MAP, PAGE_KERNEL);
+	if (!base) {
+		err = -ENOMEM;
+		goto err_pin;
+	}
+	area->addr = base + offset_in_page(area->pieces[0].uaddr);
+	return 0;
+
+err_pin:
+	unpin(area);
+err_account:
+	account_locked_vm(current->mm, nr, false);
+	*area = (struct vhdb_area){};
+	return err;
+}
+
+/**
+ * vhdb_area_unmap() - give an area of a ring back
+ * @area: the area; one that is not mapped is left alone
+ * @mm: the owner's memory, which may be gone already
+ *
+ * Context: process, any; nobody uses the area any more.
+ */
+void vhdb_area_unmap(struct vhdb_area *area, struct mm_struct *mm)
+{
+	if (!area->addr)
+		return;
+	vunmap((void *)((unsigned long)area->addr & PAGE_MASK));
+	/* With the memory, its account has gone. */
+	if (mmget_not_zero(mm)) {
+		account_locked_vm(mm, area->nr_pages, false);
+		mmput(mm);
+	}
+	unpin(area);
+	*area = (struct vhdb_area){};
+}
+
+/**
+ * vhdb_area_moved() - does a mapped area lie elsewhere now, or nowhere?
+ * @area: the area
+ * @memory: the owner's memory
+ * @iova: the area's start
+ * @len: bytes
+ *
+ * Context: process, under the device's mutex.
+ * Return: true if the map no longer leads to the pages that are pinned.
+ */
+bool vhdb_area_moved(const struct vhdb_area *area,
+		     const struct vhdb_memory *memory, u64 iova, size_t len)
+{
+	struct vhdb_area now;
+	unsigned int i;
+
+	if (find_pieces(&now, memory, iova, len) ||
+	    now.nr_pieces != area->nr_pieces)
+		return true;
+	for (i = 0; i < now.nr_pieces; i++)
+		if (now.pieces[i].uaddr != area->pieces[i].uaddr ||
+		    now.pieces[i].len != area->pieces[i].len)
+			return true;
+	return false;
+}

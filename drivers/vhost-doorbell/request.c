@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests: from the ring to the back end, its data, and back to the ring.
+ *
+ * Completion runs where the work ends, in interrupt context if need be, with
+ * no thread hop: a completed request is added to the queue's lock-free list,
+ * and whoever found that list empty gives all of it back, under the
+ * completion lock: many used elements, one index, one decision to signal.
+ * What the worker itself completes during a run is gathered and given back at
+ * its end.
+ *
+ * Whoever gives requests back touches the queue until it has subtracted them
+ * from the number in flight, and not after: the queue may be gone then.
+ */
+#include <linux/blk_types.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/wait_bit.h>
+
+#include "device.h"
+#include "trace.h"
+
+static void free_put(struct vhdb_vq *vq, struct vhdb_request *rq)
+{
+	llist_add(&rq->node, &vq->free);
+}
+
+/* The worker is the only taker, so no lock is needed. */
+static struct vhdb_request *free_get(struct vhdb_vq *vq)
+{
+	struct llist_node *node = llist_del_first(&vq->free);
+
+	return node ? llist_entry(node, struct vhdb_request, node) : NULL;
+}
+
+/**
+ * vhdb_requests_alloc() - storage for as many requests as the ring can hold
+ * @vq: the queue
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
+int vhdb_requests_alloc(struct vhdb_vq *vq)
+{
+	size_t size = vq->dev->backend->request_size;
+	u32 i;
+
+	init_llist_head(&vq->free);
+	vq->requests = kvcalloc(vq->num, size, GFP_KERNEL_ACCOUNT);
+	if (!vq->requests)
+		return -ENOMEM;
+	for (i = vq->num; i--;) {
+		struct vhdb_request *rq = vq->requests + i * size;
+
+		rq->vq = vq;
+		free_put(vq, rq);
+	}
+	return 0;
+}
+
+static void cursor_init(struct vhdb_cursor *c, const struct vhdb_seg *seg,
+			u32 nr)
+{
+	u32 i;
+
+	*c = (struct vhdb_cursor){ .seg = seg, .nr = nr };
+	for (i = 0; i < nr; i++)
+		c->left += seg[i].len;
+}
+
+/* Moves on by what is left of the present piece at the most. */
+static void cursor_advance(struct vhdb_cursor *c, u32 len)
+{
+	c->off += len;
+	c->left -= len;
+	if (c->off == c->seg->len) {
+		c->seg++;
+		c->off = 0;
+		c->nr--;
+	}
+}
+
+/*
+ * The next run of user memory under a cursor, at most @max bytes of it, and
+ * moves on behind it. What is asked for must be there (@c->left).
+ */
+static int cursor_next(struct vhdb_vq *vq, struct vhdb_cursor *c, u32 max,
+		       u8 perm, struct vhdb_piece *piece)
+{
+	u32 len = min(max, c->seg->len - c->off);
+	u64 iova = c->seg->addr + c->off;
+	int err;
+
+	/* The driver's address may be anything; a piece must not wrap. */
+	if (iova < c->seg->addr || iova + (len - 1) < iova)
+		return -EFAULT;
+	err = vhdb_memory_translate(&vq->dev->memory, iova, len, perm, piece);
+	if (err)
+		return err;
+	cursor_advance(c, piece->len);
+	return 0;
+}
+
+/**
+ * vhdb_fetch() - copy an indirect table, for the engine
+ * @data: the queue
+ * @iova: the table
+ * @to: where to
+ * @len: bytes
+ *
+ * Context: the worker, during a run.
+ * Return: 0 or -EFAULT, -EACCES.
+ */
+int vhdb_fetch(void *data, u64 iova, void *to, u32 len)
+{
+	struct vhdb_seg seg = { .addr = iova, .len = len };
+	struct vhdb_vq *vq = data;
+	struct vhdb_cursor c;
+
+	cursor_init(&c, &seg, 1);
+	while (c.left) {
+		struct vhdb_piece piece;
+		int err = cursor_next(vq, &c, len, VHDB_READ, &piece);
+
+		if (err)
+			return err;
+		if (copy_from_user(to, (void __user *)piece.uaddr, piece.len))
+			return -EFAULT;
+		to += piece.len;
+		len -= piece.len;
+	}
+	return 0;
+}
+
+/**
+ * vhdb_vq_next() - take the next request
+ * @vq: the queue
+ *
+ * Context: the worker, within run().
+ * Return: the request, which is the back end's until it completes it; NULL if
+ * there is none, the run's budget is used up, or the queue is broken.
+ */
+struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
+{
+	struct vhdb_request *rq;
+	int ret;
+
+	if (vq->broken || !vq->requests_left || !vq->bytes_left)
+		return NULL;
+
+	vq->chain.segs = vq->segs;
+	ret = vhdb_ring_pop(&vq->ring, &vq->chain);
+	if (ret <= 0) {
+		if (ret)
+			vhdb_vq_break(vq, ret);
+		return NULL;
+	}
+
+	rq = free_get(vq);
+	if (!rq) {
+		/* 2.7.13.3: the same buffer twice, or more than the ring has */
+		vhdb_vq_break(vq, -EBUSY);
+		return NULL;
+	}
+
+	vq->requests_left--;
+	vq->run_stats.requests++;
+	rq->head = vq->chain.head;
+	rq->epoch = vq->dev->memory.epoch;
+	rq->failed = false;
+	rq->bytes_read = 0;
+	rq->bytes_written = 0;
+	atomic_inc(&vq->inflight[rq->epoch]);
+
+	cursor_init(&vq->out, vq->segs, vq->chain.nr_out);
+	cursor_init(&vq->in, vq->segs + vq->chain.nr_out, vq->chain.nr_in);
+	trace_vhdb_pop(vq->dev, vq->index, rq->head, vq->chain.nr_out,
+		       vq->chain.nr_in);
+	return rq;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_next);
+
+/**
+ * vhdb_vq_charge() - count payload against the run's budget
+ * @vq: the queue
+ * @bytes: payload of the present request
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes)
+{
+	vq->bytes_left -= min(bytes, vq->bytes_left);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_charge);
+
+/**
+ * vhdb_vq_count_bounce() - count a request that was copied
+ * @vq: the queue
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_count_bounce(struct vhdb_vq *vq)
+{
+	vq->run_stats.bounced++;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_count_bounce);
+
+/**
+ * vhdb_vq_priv() - what the back end's attach() returned
+ * @vq: the queue
+ *
+ * Context: any, until detach().
+ * Return: the back end's private data.
+ */
+void *vhdb_vq_priv(const struct vhdb_vq *vq)
+{
+	return vq->dev->priv;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_priv);
+
+/**
+ * vhdb_vq_has_feature() - was a feature negotiated?
+ * @vq: the queue
+ * @bit: the feature's number
+ *
+ * Context: the worker, within run(): it does not change while a queue runs.
+ * Return: true if it was.
+ */
+bool vhdb_vq_has_feature(const struct vhdb_vq *vq, unsigned int bit)
+{
+	return vq->dev->features & BIT_ULL(bit);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_has_feature);
+
+/**
+ * vhdb_vq_out_left() - bytes of the request that are yet to be read
+ * @vq: the queue
+ *
+ * Context: the worker, within run().
+ * Return: bytes; no more than 1024 times 4 GiB.
+ */
+u64 vhdb_vq_out_left(const struct vhdb_vq *vq)
+{
+	return vq->out.left;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_out_left);
+
+/**
+ * vhdb_vq_in_left() - room of the request that is yet to be written
+ * @vq: the queue
+ *
+ * Context: the worker, within run().
+ * Return: bytes; no more than 1024 times 4 GiB.
+ */
+u64 vhdb_vq_in_left(const struct vhdb_vq *vq)
+{
+	return vq->in.left;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_in_left);
+
+/**
+ * vhdb_vq_in_skip() - leave room of the request unwritten
+ * @vq: the queue
+ * @len: bytes, at most vhdb_vq_in_left()
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_in_skip(struct vhdb_vq *vq, u64 len)
+{
+	while (len) {
+		u32 step = min_t(u64, len, vq->in.seg->len - vq->in.off);
+
+		cursor_advance(&vq->in, step);
+		len -= step;
+	}
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_in_skip);
+
+/**
+ * vhdb_vq_copy_from() - read the next bytes of the request
+ * @vq: the queue
+ * @to: where to
+ * @len: bytes
+ *
+ * Context: the worker, within run(); may sleep.
+ * Return: 0; -EINVAL if the request has less, -EFAULT or -EACCES if they
+ * cannot be read.
+ */
+int vhdb_vq_copy_from(struct vhdb_vq *vq, void *to, u32 len)
+{
+	if (len > vq->out.left)
+		return -EINVAL;
+	while (len) {
+		struct vhdb_piece piece;
+		int err = cursor_next(vq, &vq->out, len, VHDB_READ, &piece);
+
+		if (err)
+			return err;
+		if (copy_from_user(to, (void __user *)piece.uaddr, piece.len))
+			return -EFAULT;
+		to += piece.len;
+		len -= piece.len;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_copy_from);
+
+/**
+ * vhdb_vq_copy_to() - write the next bytes of the request
+ * @vq: the queue
+ * @from: where from
+ * @len: bytes
+ *
+ * Context: the worker, within run(); may sleep.
+ * Return: 0; -EINVAL if there is less room, -EFAULT or -EACCES if it cannot
+ * be written.
+ */
+int vhdb_vq_copy_to(struct vhdb_vq *vq, const void *from, u32 len)
+{
+	if (len > vq->in.left)
+		return -EINVAL;
+	while (len) {
+		struct vhdb_piece piece;
+		int err = cursor_next(vq, &vq->in, len, VHDB_WRITE, &piece);
+
+		if (err)
+			return err;
+		if (copy_to_user((void __user *)piece.uaddr, from, piece.len))
+			return -EFAULT;
+		from += piece.len;
+		len -= piece.len;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_copy_to);
+
+/* Pages that are pinned in one go. */
+#define PIN_BATCH	32
+
+/* Makes room for @more pieces. */
+static int pages_reserve(struct vhdb_pages *pages, u32 more)
+{
+	u32 max = max(pages->nr + more, 2 * pages->max);
+	struct bio_vec *bvec;
+
+	if (pages->nr + more <= pages->max)
+		return 0;
+	bvec = kvmalloc_array(max, sizeof(*bvec), GFP_KERNEL_ACCOUNT);
+	if (!bvec)
+		return -ENOMEM;
+	memcpy(bvec, pages->bvec, pages->nr * sizeof(*bvec));
+	if (pages->bvec != pages->few)
+		kvfree(pages->bvec);
+	pages->bvec = bvec;
+	pages->max = max;
+	return 0;
+}
+
+/* Pins a run of user memory and appends it. */
+static int pin_piece(struct vhdb_pages *pages, struct vhdb_piece piece)
+{
+	struct page *batch[PIN_BATCH];
+
+	while (piece.len) {
+		u32 off = offset_in_page(piece.uaddr);
+		int nr = min_t(u64, DIV_ROUND_UP(off + piece.len, PAGE_SIZE),
+			       PIN_BATCH);
+		int i, err;
+
+		err = pages_reserve(pages, nr);
+		if (err)
+			return err;
+		nr = pin_user_pages_fast(piece.uaddr - off, nr,
+					 pages->writable ? FOLL_WRITE : 0, batch);
+		if (nr <= 0)
+			return nr ?: -EFAULT;
+		for (i = 0; i < nr; i++) {
+			u32 len = min_t(u64, piece.len, PAGE_SIZE - off);
+			struct bio_vec *bv = &pages->bvec[pages->nr++];
+
+			bv->bv_page = batch[i];
+			bv->bv_len = len;
+			bv->bv_offset = off;
+			piece.uaddr += len;
+			piece.len -= len;
+			off = 0;
+		}
+	}
+	return 0;
+}
+
+static int pin(struct vhdb_vq *vq, struct vhdb_cursor *c,
+	       struct vhdb_pages *pages, u32 len, u8 perm)
+{
+	int err = 0;
+
+	vhdb_pages_init(pages);
+	pages->writable = perm == VHDB_WRITE;
+	if (len > c->left)
+		return -EINVAL;
+	while (len && !err) {
+		struct vhdb_piece piece;
+
+		err = cursor_next(vq, c, len, perm, &piece);
+		if (err)
+			break;
+		len -= piece.len;
+		err = pin_piece(pages, piece);
+	}
+	if (!err && pages->writable)
+		vhdb_pages_redirty(pages);
+	if (err)
+		vhdb_pages_release(pages);
+	return err;
+}
+
+/**
+ * vhdb_vq_pin_out() - pin the next bytes of the request, to be read
+ * @vq: the queue
+ * @pages: out: the pages; to be released unless this fails
+ * @len: bytes
+ *
+ * Context: the worker, within run(); may sleep.
+ * Return: 0; -EINVAL if the request has less, -EFAULT, -EACCES, -ENOMEM.
+ */
+int vhdb_vq_pin_out(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len)
+{
+	return pin(vq, &vq->out, pages, len, VHDB_READ);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_pin_out);
+
+/**
+ * vhdb_vq_pin_in() - pin the next bytes of the request, to be written
+ * @vq: the queue
+ * @pages: out: the pages, dirtied; to be released unless this fails
+ * @len: bytes
+ *
+ * Context: the worker, within run(); may sleep.
+ * Return: 0; -EINVAL if there is less room, -EFAULT, -EACCES, -ENOMEM.
+ */
+int vhdb_vq_pin_in(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len)
+{
+	return pin(vq, &vq->in, pages, len, VHDB_WRITE);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_pin_in);
+
+/**
+ * vhdb_pages_init() - no pages
+ * @pages: the set
+ *
+ * Context: any.
+ */
+void vhdb_pages_init(struct vhdb_pages *pages)
+{
+	pages->bvec = pages->few;
+	pages->max = ARRAY_SIZE(pages->few);
+	pages->nr = 0;
+	pages->writable = false;
+}
+EXPORT_SYMBOL_GPL(vhdb_pages_init);
+
+/**
+ * vhdb_pages_dirty() - are written pages still dirty?
+ * @pages: the pages
+ *
+ * They were dirtied when they were pinned. If one was cleaned (written out)
+ * since, it has to be dirtied again, by vhdb_pages_redirty(), which may
+ * sleep; the kernel's own direct I/O has the same to do.
+ *
+ * Context: any.
+ * Return: true if they may be released as they are.
+ */
+bool vhdb_pages_dirty(const struct vhdb_pages *pages)
+{
+	u32 i;
+
+	if (pages->writable)
+		for (i = 0; i < pages->nr; i++)
+			if (!PageDirty(pages->bvec[i].bv_page))
+				return false;
+	return true;
+}
+EXPORT_SYMBOL_GPL(vhdb_pages_dirty);
+
+/**
+ * vhdb_pages_redirty() - dirty those written pages that are not
+ * @pages: the pages
+ *
+ * Context: process.
+ */
+void vhdb_pages_redirty(struct vhdb_pages *pages)
+{
+	u32 i;
+
+	for (i = 0; i < pages->nr; i++)
+		if (!PageDirty(pages->bvec[i].bv_page))
+			set_page_dirty_lock(pages->bvec[i].bv_page);
+}
+EXPORT_SYMBOL_GPL(vhdb_pages_redirty);
+
+/**
+ * vhdb_pages_release() - unpin pages
+ * @pages: the pages; none afterwards
+ *
+ * Context: any.
+ */
+void vhdb_pages_release(struct vhdb_pages *pages)
+{
+	u32 i;
+
+	for (i = 0; i < pages->nr; i++)
+		unpin_user_page(pages->bvec[i].bv_page);
+	if (pages->bvec != pages->few)
+		kvfree(pages->bvec);
+	vhdb_pages_init(pages);
+}
+EXPORT_SYMBOL_GPL(vhdb_pages_release);
+
+/**
+ * vhdb_requests_flush() - give completed requests back to the driver
+ * @vq: their queue
+ * @list: the requests, latest first; those in @vq->done are taken too
+ *
+ * Context: any, without the completion lock.
+ */
+void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
+{
+	struct llist_node *more = llist_del_all(&vq->done);
+	struct vhdb_request *rq, *next;
+	int done[2] = {};
+	unsigned long flags;
+	bool signal = false;
+	int i;
+
+	spin_lock_irqsave(&vq->done_lock, flags);
+	for (i = 0; i < 2; i++) {
+		list = llist_reverse_order(i ? more : list);
+		llist_for_each_entry_safe(rq, next, list, node) {
+			trace_vhdb_complete(vq->dev, vq->index, rq->head,
+					    rq->len);
+			vhdb_ring_push(&vq->ring, rq->head, rq->len);
+			vq->done_stats.completions++;
+			vq->done_stats.bytes_read += rq->bytes_read;
+			vq->done_stats.bytes_written += rq->bytes_written;
+			vq->done_stats.errors += rq->failed;
+			done[rq->epoch]++;
+			free_put(vq, rq);
+		}
+	}
+	if (done[0] || done[1]) {
+		signal = vhdb_ring_publish(&vq->ring);
+		if (signal)
+			vq->done_stats.signals++;
+		else
+			vq->done_stats.suppressed++;
+	}
+	spin_unlock_irqrestore(&vq->done_lock, flags);
+
+	/* After unlock: an eventfd may be kick and call at once. */
+	if (signal) {
+		trace_vhdb_call(vq->dev, vq->index);
+		vhdb_call_signal(&vq->call);
+	}
+
+	/* The last touch. wake_up_var() only hashes the address. */
+	for (i = 0; i < 2; i++)
+		if (done[i] && atomic_sub_and_test(done[i], &vq->inflight[i]))
+			wake_up_var(&vq->inflight[i]);
+}
+
+/**
+ * vhdb_request_complete() - a request has been dealt with
+ * @rq: the request; not the caller's any more
+ * @len: bytes that were written to it, from its first writable byte on
+ *
+ * Once for each request that vhdb_vq_next() gave.
+ *
+ * Context: any, but an eventfd's wake-up callback.
+ */
+void vhdb_request_complete(struct vhdb_request *rq, u32 len)
+{
+	struct vhdb_vq *vq = rq->vq;
+
+	rq->len = len;
+	/* In an interrupt, current may be the worker as well. */
+	if (in_task() && READ_ONCE(vq->runner) == current) {
+		rq->node.next = vq->inline_done;
+		vq->inline_done = &rq->node;
+		return;
+	}
+	if (llist_add(&rq->node, &vq->done))
+		vhdb_requests_flush(vq, NULL);
+}
+EXPORT_SYMBOL_GPL(vhdb_request_complete);

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A virtqueue: its life, and the worker's run over it.
+ *
+ * Whoever starts, stops, holds or remaps a queue has the device's mutex. The
+ * worker has the queue's mutex for the length of a run, and serves only what
+ * is marked @serve. So a queue is brought to a stand-still by clearing @serve
+ * under its mutex and then waiting until nothing is in flight; afterwards
+ * neither the worker nor a completion touches its ring.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include <uapi/linux/vhost.h>
+
+#include "device.h"
+#include "trace.h"
+
+/* Sizes of the areas, in the order of enum vhdb_area_kind. */
+static void area_sizes(const struct vhdb_vq *vq, size_t size[VHDB_AREAS])
+{
+	vhdb_ring_area_sizes(vq->num, &size[VHDB_AREA_DESC],
+			     &size[VHDB_AREA_DRIVER], &size[VHDB_AREA_DEVICE]);
+}
+
+static bool mapped(const struct vhdb_vq *vq)
+{
+	return vq->area[VHDB_AREA_DESC].addr;
+}
+
+static void unmap_areas(struct vhdb_vq *vq)
+{
+	int i;
+
+	for (i = 0; i < VHDB_AREAS; i++)
+		vhdb_area_unmap(&vq->area[i], vq->dev->mm);
+}
+
+static int map_areas(struct vhdb_vq *vq)
+{
+	/* 2.7: alignments, which the user addresses must keep */
+	static const u8 align[VHDB_AREAS] = {
+		VRING_DESC_ALIGN_SIZE,
+		VRING_AVAIL_ALIGN_SIZE,
+		VRING_USED_ALIGN_SIZE,
+	};
+	size_t size[VHDB_AREAS];
+	int i, err;
+
+	area_sizes(vq, size);
+	for (i = 0; i < VHDB_AREAS; i++) {
+		err = vhdb_area_map(&vq->area[i], &vq->dev->memory, vq->iova[i],
+				    size[i]);
+		if (!err && !IS_ALIGNED((unsigned long)vq->area[i].addr, align[i]))
+			err = -EINVAL;
+		if (err) {
+			unmap_areas(vq);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static bool areas_moved(const struct vhdb_vq *vq)
+{
+	size_t size[VHDB_AREAS];
+	int i;
+
+	area_sizes(vq, size);
+	for (i = 0; i < VHDB_AREAS; i++)
+		if (vhdb_area_moved(&vq->area[i], &vq->dev->memory, vq->iova[i],
+				    size[i]))
+			return true;
+	return false;
+}
+
+/* Waits for a counter of requests in flight. 0, or -EINTR if it may. */
+static int wait_inflight(struct vhdb_vq *vq, u8 epoch, bool killable)
+{
+	atomic_t *count = &vq->inflight[epoch];
+
+	if (killable)
+		return wait_var_event_killable(count, !atomic_read(count)) ?
+		       -EINTR : 0;
+	wait_var_event(count, !atomic_read(count));
+	return 0;
+}
+
+/**
+ * vhdb_vq_wait_epoch() - wait for the requests of an epoch
+ * @vq: the queue
+ * @epoch: one that has ended, so that no new request counts for it
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0, or -EINTR for a fatal signal.
+ */
+int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch)
+{
+	return wait_inflight(vq, epoch, true);
+}
+
+/* Lets the worker serve the queue, or not, as its state has it now. */
+static void update_serve(struct vhdb_vq *vq)
+{
+	mutex_lock(&vq->mutex);
+	vq->serve = vq->started && !vq->held && !vq->broken && mapped(vq);
+	mutex_unlock(&vq->mutex);
+}
+
+/* After this neither the worker nor a completion uses the ring. */
+static int quiesce(struct vhdb_vq *vq, bool killable)
+{
+	int err;
+
+	mutex_lock(&vq->mutex);
+	vq->serve = false;
+	mutex_unlock(&vq->mutex);
+
+	err = wait_inflight(vq, 0, killable);
+	return err ?: wait_inflight(vq, 1, killable);
+}
+
+/* A ring may have gone by unheard: have a look. */
+static void look(struct vhdb_vq *vq)
+{
+	update_serve(vq);
+	vhdb_worker_queue(vq->dev->worker, &vq->work);
+}
+
+/**
+ * vhdb_vq_break() - stop serving a queue whose driver broke the rules
+ * @vq: the queue
+ * @reason: -errno, for the trace
+ *
+ * Context: the worker, within the back end's run().
+ */
+void vhdb_vq_break(struct vhdb_vq *vq, int reason)
+{
+	lockdep_assert_held(&vq->mutex);
+
+	if (vq->broken)
+		return;
+	vq->broken = true;
+	vq->serve = false;
+	vq->run_stats.broken++;
+	trace_vhdb_broken(vq->dev, vq->index, reason);
+	pr_debug("queue %u is broken: %d\n", vq->index, reason);
+	vhdb_call_signal(&vq->err);
+	vhdb_device_broken(vq->dev);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_break);
+
+/* Gives back what was complete before run() returned, all at once. */
+static void flush_inline(struct vhdb_vq *vq)
+{
+	struct llist_node *list = vq->inline_done;
+
+	if (!list)
+		return;
+	vq->inline_done = NULL;
+	vhdb_requests_flush(vq, list);
+}
+
+/* The worker's work: one bounded run over the queue. */
+static void vq_run(struct vhdb_work *work)
+{
+	struct vhdb_vq *vq = container_of(work, struct vhdb_vq, work);
+	struct vhdb_device *dev = vq->dev;
+	bool again = false;
+
+	mutex_lock(&vq->mutex);
+	if (!vq->serve)
+		goto out;
+
+	down_read(&dev->memory.sem);
+	vq->run_stats.wakeups++;
+	vq->requests_left = VHDB_RUN_REQUESTS;
+	vq->bytes_left = VHDB_RUN_BYTES;
+	trace_vhdb_run(dev, vq->index);
+
+	vhdb_ring_disable_notify(&vq->ring);
+	WRITE_ONCE(vq->runner, current);
+	dev->backend->run(vq);
+	WRITE_ONCE(vq->runner, NULL);
+	flush_inline(vq);
+
+	if (!vq->broken) {
+		/*
+		 * Out of budget: behind the others, notifications stay off.
+		 * Otherwise a buffer that came while they were off is ours.
+		 */
+		again = !vq->requests_left || !vq->bytes_left ||
+			vhdb_ring_enable_notify(&vq->ring);
+	}
+	up_read(&dev->memory.sem);
+	if (again)
+		vhdb_worker_queue(dev->worker, work);
+out:
+	mutex_unlock(&vq->mutex);
+}
+
+/**
+ * vhdb_vq_init() - a queue at ATTACH
+ * @vq: the queue, zeroed
+ * @dev: its device
+ * @index: its index
+ *
+ * Context: process.
+ */
+void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index)
+{
+	vq->dev = dev;
+	vq->index = index;
+	vq->num = dev->queue_size;
+	mutex_init(&vq->mutex);
+	spin_lock_init(&vq->done_lock);
+	init_llist_head(&vq->done);
+	init_llist_head(&vq->free);
+	vhdb_work_init(&vq->work, vq_run);
+	vhdb_kick_init(&vq->kick, &vq->work, dev, index);
+}
+
+/**
+ * vhdb_vq_reset() - forget what was set up and negotiated
+ * @vq: the queue, stopped
+ *
+ * Counters stay.
+ *
+ * Context: process, under the device's mutex.
+ */
+void vhdb_vq_reset(struct vhdb_vq *vq)
+{
+	vhdb_kick_unhook(&vq->kick);
+	vhdb_call_set(&vq->call, VHOST_FILE_UNBIND);
+	vhdb_call_set(&vq->err, VHOST_FILE_UNBIND);
+	vq->num = vq->dev->queue_size;
+	memset(vq->iova, 0, sizeof(vq->iova));
+	vq->has_addr = false;
+	vq->enabled = false;
+	vq->base = 0;
+	vq->broken = false;
+}
+
+/* The storage that a started queue needs, freed at stop. */
+static void free_storage(struct vhdb_vq *vq)
+{
+	kvfree(vq->requests);
+	kvfree(vq->segs);
+	kvfree(vq->table);
+	vq->requests = NULL;
+	vq->segs = NULL;
+	vq->table = NULL;
+}
+
+static int alloc_storage(struct vhdb_vq *vq)
+{
+	vq->segs = kvcalloc(VHDB_MAX_SEGS, sizeof(*vq->segs),
+			    GFP_KERNEL_ACCOUNT);
+	vq->table = kvcalloc(VHDB_RING_INDIRECT_MAX, sizeof(*vq->table),
+			     GFP_KERNEL_ACCOUNT);
+	if (!vq->segs || !vq->table || vhdb_requests_alloc(vq)) {
+		free_storage(vq);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * vhdb_vq_start() - pin a queue's ring and serve it
+ * @vq: the queue
+ *
+ * Context: process, the owner's; under the device's mutex.
+ * Return: 0, also if it is not enabled, has no ring or is started already;
+ * the errors of vhdb_area_map(), -EINVAL, -ENOMEM.
+ */
+int vhdb_vq_start(struct vhdb_vq *vq)
+{
+	struct vhdb_ring_config cfg;
+	int err;
+
+	if (vq->started || !vq->enabled || !vq->has_addr)
+		return 0;
+
+	err = alloc_storage(vq);
+	if (err)
+		return err;
+	err = map_areas(vq);
+	if (err)
+		goto err_free;
+
+	cfg = (struct vhdb_ring_config){
+		.num = vq->num,
+		.features = vq->dev->features,
+		.desc = vq->area[VHDB_AREA_DESC].addr,
+		.driver = vq->area[VHDB_AREA_DRIVER].addr,
+		.device = vq->area[VHDB_AREA_DEVICE].addr,
+		.base = vq->base,
+		.table = vq->table,
+		.max_segs = VHDB_MAX_SEGS,
+		.fetch = vhdb_fetch,
+		.fetch_data = vq,
+	};
+	err = vhdb_ring_init(&vq->ring, &cfg);
+	if (err)
+		goto err_unmap;
+
+	vq->started = true;
+	vq->held = false;
+	look(vq);
+	return 0;
+
+err_unmap:
+	unmap_areas(vq);
+err_free:
+	free_storage(vq);
+	return err;
+}
+
+/**
+ * vhdb_vq_stop() - stop serving a queue and give its ring back
+ * @vq: the queue
+ * @killable: a fatal signal may end the wait for what is in flight
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0; -EINTR, and then the queue is not served but still holds its
+ * ring: stop it again.
+ */
+int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
+{
+	int err;
+
+	if (!vq->started)
+		return 0;
+	err = quiesce(vq, killable);
+	if (err)
+		return err;
+
+	vq->base = vq->ring.last_avail;
+	vq->started = false;
+	vq->held = false;
+	unmap_areas(vq);
+	free_storage(vq);
+	return 0;
+}
+
+/**
+ * vhdb_vq_free() - the last of a queue
+ * @vq: the queue, stopped, its worker gone
+ *
+ * Context: process.
+ */
+void vhdb_vq_free(struct vhdb_vq *vq)
+{
+	vhdb_vq_reset(vq);
+	mutex_destroy(&vq->mutex);
+}
+
+/**
+ * vhdb_vq_hold() - let a queue stand still
+ * @vq: the queue
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0 when all that was in flight is complete, or -EINTR.
+ */
+int vhdb_vq_hold(struct vhdb_vq *vq)
+{
+	vq->held = true;
+	return vq->started ? quiesce(vq, true) : 0;
+}
+
+/**
+ * vhdb_vq_unhold() - go on with a queue
+ * @vq: the queue
+ *
+ * Context: process, under the device's mutex.
+ */
+void vhdb_vq_unhold(struct vhdb_vq *vq)
+{
+	vq->held = false;
+	if (vq->started)
+		look(vq);
+}
+
+/**
+ * vhdb_vq_get_base() - where the available side stands
+ * @vq: the queue
+ * @base: out: the next index that will be taken
+ *
+ * A queue that runs stands still for it, so that all before it is complete.
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0 or -EINTR.
+ */
+int vhdb_vq_get_base(struct vhdb_vq *vq, u16 *base)
+{
+	int err;
+
+	if (!vq->started) {
+		*base = vq->base;
+		return 0;
+	}
+	err = quiesce(vq, true);
+	*base = vq->ring.last_avail;
+	look(vq);
+	return err;
+}
+
+/**
+ * vhdb_vq_remap() - the map has changed: is the ring still where it was?
+ * @vq: the queue
+ *
+ * If it is, the queue notices nothing. If it lost its place, it pauses; if it
+ * has one again, it goes on there.
+ *
+ * Context: process, the owner's; under the device's mutex.
+ * Return: 0, also when it pauses; -EINTR.
+ */
+int vhdb_vq_remap(struct vhdb_vq *vq)
+{
+	int err;
+
+	if (!vq->started || (mapped(vq) && !areas_moved(vq)))
+		return 0;
+
+	err = quiesce(vq, true);
+	if (err)
+		return err;
+	unmap_areas(vq);
+	trace_vhdb_pause(vq->dev, vq->index);
+
+	/* Not mapped, not pinnable: it stays paused until the next change. */
+	if (map_areas(vq))
+		return 0;
+	vhdb_ring_move(&vq->ring, vq->area[VHDB_AREA_DESC].addr,
+		       vq->area[VHDB_AREA_DRIVER].addr,
+		       vq->area[VHDB_AREA_DEVICE].addr);
+	look(vq);
+	return 0;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef VHDB_VIRTQUEUE_H
+#define VHDB_VIRTQUEUE_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/vhost_doorbell.h>
+
+#include "doorbell.h"
+#include "memory.h"
+#include "ring.h"
+#include "worker.h"
+
+struct vhdb_device;
+
+/*
+ * One run of a queue ends after this many requests or payload bytes, so that
+ * a busy queue leaves the worker to the others.
+ */
+#define VHDB_RUN_REQUESTS	256
+#define VHDB_RUN_BYTES		(8U << 20)
+
+/* Pieces of one request: an indirect table's limit. */
+#define VHDB_MAX_SEGS		VHDB_RING_INDIRECT_MAX
+
+enum vhdb_area_kind {
+	VHDB_AREA_DESC,
+	VHDB_AREA_DRIVER,
+	VHDB_AREA_DEVICE,
+	VHDB_AREAS,
+};
+
+/**
+ * struct vhdb_cursor - a place in one direction of a request
+ * @seg: next piece
+ * @nr: pieces from there on
+ * @off: bytes of @seg that are behind us
+ * @left: bytes to the end
+ */
+struct vhdb_cursor {
+	const struct vhdb_seg *seg;
+	u32 nr;
+	u32 off;
+	u64 left;
+};
+
+/* What is counted with a queue's completion lock held. */
+struct vhdb_done_stats {
+	u64 completions;
+	u64 bytes_read;
+	u64 bytes_written;
+	u64 signals;
+	u64 suppressed;
+	u64 errors;
+};
+
+/* What the worker counts, with the queue's mutex held. */
+struct vhdb_run_stats {
+	u64 wakeups;
+	u64 requests;
+	u64 bounced;
+	u64 broken;
+};
+
+/**
+ * struct vhdb_vq - a virtqueue
+ *
+ * Immutable after ATTACH:
+ * @dev: its device
+ * @index: which of the device's queues
+ *
+ * The set-up, under the device's mutex, changed only while stopped:
+ * @num: queue size
+ * @iova: where the driver put the areas
+ * @has_addr: @iova was set
+ * @enabled: the driver wants it served
+ * @base: where the available side begins or, stopped, where it ended
+ * @kick: the doorbell
+ *
+ * Under the device's mutex, and @mutex for @serve and @broken:
+ * @started: between start and stop
+ * @held: suspended: everything stays as it is, nothing is served
+ * @serve: the worker may serve it
+ * @broken: the driver broke the rules; not served until it is reset
+ *
+ * Held by the worker while it serves:
+ * @mutex: a run
+ *
+ * Under @mutex:
+ * @work: the worker's work on this queue
+ * @area: the ring's memory
+ * @ring: the engine; its used side is under @done_lock
+ * @chain: the request that is being looked at
+ * @segs: room for its pieces
+ * @table: room for an indirect table
+ * @out: where the back end is in what it reads
+ * @in: where the back end is in what it writes
+ * @requests_left: budget of this run
+ * @bytes_left: budget of this run
+ * @runner: the worker while it serves; its own completions are gathered in
+ *	@inline_done. Read from any context.
+ * @inline_done: requests that were complete before the back end's run() was
+ * @run_stats: counters
+ *
+ * For completions, in any context:
+ * @call: whom to signal. RCU.
+ * @err: whom to tell that the queue is broken. RCU.
+ * @requests: storage of the requests, as many as descriptors
+ * @free: those that are free: taken by the worker, given by completions
+ * @done: complete, and not yet in the used ring
+ * @inflight: number of requests between pop and push, for each epoch
+ * @done_lock: interrupts off; guards the ring's used side and @done_stats
+ * @done_stats: counters
+ */
+struct vhdb_vq {
+	struct vhdb_device *dev;
+	u16 index;
+
+	u32 num;
+	u64 iova[VHDB_AREAS];
+	bool has_addr;
+	bool enabled;
+	u16 base;
+	struct vhdb_kick kick;
+
+	bool started;
+	bool held;
+	bool serve;
+	bool broken;
+
+	struct mutex mutex;	/* a run of the worker */
+	struct vhdb_work work;
+	struct vhdb_area area[VHDB_AREAS];
+	struct vhdb_ring ring;
+	struct vhdb_chain chain;
+	struct vhdb_seg *segs;
+	struct vring_desc *table;
+	struct vhdb_cursor out;
+	struct vhdb_cursor in;
+	u32 requests_left;
+	u32 bytes_left;
+	struct task_struct *runner;
+	struct llist_node *inline_done;
+	struct vhdb_run_stats run_stats;
+
+	struct vhdb_call_slot call;
+	struct vhdb_call_slot err;
+	void *requests;
+	struct llist_head free;
+
+	struct llist_head done ____cacheline_aligned_in_smp;
+	atomic_t inflight[2];
+	spinlock_t done_lock;	/* used side; interrupts off */
+	struct vhdb_done_stats done_stats;
+};
+
+void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index);
+void vhdb_vq_free(struct vhdb_vq *vq);
+void vhdb_vq_reset(struct vhdb_vq *vq);
+int vhdb_vq_start(struct vhdb_vq *vq);
+int vhdb_vq_stop(struct vhdb_vq *vq, bool killable);
+int vhdb_vq_hold(struct vhdb_vq *vq);
+void vhdb_vq_unhold(struct vhdb_vq *vq);
+int vhdb_vq_remap(struct vhdb_vq *vq);
+int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch);
+int vhdb_vq_get_base(struct vhdb_vq *vq, u16 *base);
+
+/* request.c */
+int vhdb_requests_alloc(struct vhdb_vq *vq);
+void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list);
+int vhdb_fetch(void *data, u64 iova, void *to, u32 len);
+
+#endif /* VHDB_VIRTQUEUE_H */

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Worker threads.
+ *
+ * Where the kernel exports vhost_task, a worker is a thread of the owner: in
+ * its cgroup, under its limits, stopped and killed with it, ended by exec.
+ * Elsewhere (6.1) it is a kthread in the owner's cgroup, which takes the
+ * owner's memory while it has something to do; when that is gone, so is the
+ * owner, and what is queued is dropped.
+ *
+ * A worker whose owner is gone does nothing any more. The device notices
+ * nothing of it: requests in flight complete where their I/O ends, and the
+ * file's release stops the rest.
+ */
+#include <linux/cgroup.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "worker.h"
+
+#ifdef VHDB_HAVE_VHOST_TASK
+#include <linux/sched/vhost_task.h>
+#endif
+
+/**
+ * struct vhdb_worker - a worker thread
+ * @works: what is to be done, latest first. Lock-free: added to from any
+ *	context (the doorbells' wake-up callbacks), emptied by the thread.
+ * @task: the thread
+ * @mm: kthread only: the owner's memory, a reference on the struct alone
+ */
+struct vhdb_worker {
+	struct llist_head works;
+#ifdef VHDB_HAVE_VHOST_TASK
+	struct vhost_task *task;
+#else
+	struct task_struct *task;
+	struct mm_struct *mm;
+#endif
+};
+
+static void run_works(struct llist_node *node)
+{
+	struct vhdb_work *work, *next;
+
+	node = llist_reverse_order(node);
+	llist_for_each_entry_safe(work, next, node, node) {
+		/* From here on it can be queued again, by fn itself too. */
+		clear_bit(VHDB_WORK_QUEUED, &work->flags);
+		/*
+		 * fn sees what was written before a queueing that found it
+		 * still queued: pairs with the one in vhdb_worker_queue().
+		 */
+		smp_mb__after_atomic();
+		work->fn(work);
+		cond_resched();
+	}
+}
+
+#ifdef VHDB_HAVE_VHOST_TASK
+
+/* Entered in TASK_INTERRUPTIBLE; false lets the caller sleep. */
+static bool worker_fn(void *data)
+{
+	struct vhdb_worker *worker = data;
+	struct llist_node *node = llist_del_all(&worker->works);
+
+	if (!node)
+		return false;
+
+	__set_current_state(TASK_RUNNING);
+	run_works(node);
+	return true;
+}
+
+static void worker_killed(void *data)
+{
+	/* What is queued stays queued: there is no memory left to serve. */
+}
+
+static int worker_start(struct vhdb_worker *worker, const char *name)
+{
+	struct vhost_task *task;
+
+	task = vhost_task_create(worker_fn, worker_killed, worker, name);
+	/* NULL before 6.13 and its stable backports, an ERR_PTR since. */
+	if (IS_ERR_OR_NULL(task))
+		return task ? PTR_ERR(task) : -ENOMEM;
+
+	worker->task = task;
+	vhost_task_start(task);
+	return 0;
+}
+
+static void worker_stop(struct vhdb_worker *worker)
+{
+	vhost_task_stop(worker->task);
+}
+
+static void worker_wake(struct vhdb_worker *worker)
+{
+	vhost_task_wake(worker->task);
+}
+
+#else /* !VHDB_HAVE_VHOST_TASK */
+
+static int worker_fn(void *data)
+{
+	struct vhdb_worker *worker = data;
+	struct llist_node *node;
+
+	for (;;) {
+		/* Pairs with the wake-up after llist_add() or the stop flag. */
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (kthread_should_stop())
+			break;
+		node = llist_del_all(&worker->works);
+		if (!node) {
+			schedule();
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+
+		/* Without the owner's memory, drop it: see worker_killed(). */
+		if (!mmget_not_zero(worker->mm))
+			continue;
+		kthread_use_mm(worker->mm);
+		run_works(node);
+		kthread_unuse_mm(worker->mm);
+		mmput(worker->mm);
+	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+static int worker_start(struct vhdb_worker *worker, const char *name)
+{
+	struct task_struct *task;
+	int err;
+
+	task = kthread_create(worker_fn, worker, "%s", name);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+
+	err = cgroup_attach_task_all(current, task);
+	if (err) {
+		kthread_stop(task);
+		return err;
+	}
+	worker->task = task;
+	worker->mm = current->mm;
+	mmgrab(worker->mm);
+	wake_up_process(task);
+	return 0;
+}
+
+static void worker_stop(struct vhdb_worker *worker)
+{
+	kthread_stop(worker->task);
+	mmdrop(worker->mm);
+}
+
+static void worker_wake(struct vhdb_worker *worker)
+{
+	wake_up_process(worker->task);
+}
+
+#endif
+
+/**
+ * vhdb_worker_create() - start a worker for the calling process
+ *
+ * Context: process; the caller becomes the thread's owner.
+ * Return: the worker, or an ERR_PTR.
+ */
+struct vhdb_worker *vhdb_worker_create(void)
+{
+	struct vhdb_worker *worker;
+	char name[TASK_COMM_LEN];
+	int err;
+
+	worker = kzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
+	if (!worker)
+		return ERR_PTR(-ENOMEM);
+	init_llist_head(&worker->works);
+	snprintf(name, sizeof(name), "vhdb-%d", current->pid);
+
+	err = worker_start(worker, name);
+	if (err) {
+		kfree(worker);
+		return ERR_PTR(err);
+	}
+	return worker;
+}
+
+/**
+ * vhdb_worker_destroy() - end a worker
+ * @worker: the worker
+ *
+ * Nothing may queue work any more. What is queued may or may not be done.
+ *
+ * Context: process; waits for the work that runs now.
+ */
+void vhdb_worker_destroy(struct vhdb_worker *worker)
+{
+	worker_stop(worker);
+	kfree(worker);
+}
+
+/**
+ * vhdb_worker_queue() - have something done
+ * @worker: who is to do it
+ * @work: what; if it is queued already, once is enough
+ *
+ * Context: any, also with a wait queue's lock held and interrupts off.
+ */
+void vhdb_worker_queue(struct vhdb_worker *worker, struct vhdb_work *work)
+{
+	/* A full barrier, set or not: pairs with run_works(). */
+	if (test_and_set_bit(VHDB_WORK_QUEUED, &work->flags))
+		return;
+	/* Whoever found the list non-empty is covered by an earlier wake-up. */
+	if (llist_add(&work->node, &worker->works))
+		worker_wake(worker);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * vhost-doorbell for other kernel modules: how to write a back end.
+ *
+ * A back end is a struct vhdb_backend. The core calls its run() on a worker
+ * thread when a queue's doorbell was rung; run() takes requests with
+ * vhdb_vq_next() until there are none, moves their data with the functions
+ * below, and each request is given back, exactly once, with
+ * vhdb_request_complete(), at once or later, from any context.
+ *
+ * What stands in the guest's memory is read by copying it once. Pages that
+ * outlive the call (for DMA, or for a copy after the I/O) are pinned.
+ */
+#ifndef _LINUX_VHOST_DOORBELL_H
+#define _LINUX_VHOST_DOORBELL_H
+
+#include <linux/bvec.h>
+#include <linux/llist.h>
+#include <linux/types.h>
+
+struct file;
+struct module;
+struct vhdb_vq;
+
+/**
+ * struct vhdb_attach - what a device is made from
+ * @file: what ATTACH's fd named; the core holds the reference
+ * @readonly: VHOST_DOORBELL_ATTACH_RO was given
+ * @queues: number of queues
+ * @queue_size: largest queue size, in descriptors
+ * @logical_block_size: as given, 0 for the back end's choice
+ * @serial: as given
+ */
+struct vhdb_attach {
+	struct file *file;
+	bool readonly;
+	u16 queues;
+	u32 queue_size;
+	u32 logical_block_size;
+	char serial[20];
+};
+
+/**
+ * struct vhdb_pages - pinned pieces of the guest's memory
+ * @bvec: the pieces, in order, none across a page
+ * @nr: number of pieces
+ * @max: room in @bvec
+ * @writable: they are written by the device, so they are to be dirtied
+ * @few: room for few of them, so that small requests allocate nothing
+ */
+struct vhdb_pages {
+	struct bio_vec *bvec;
+	u32 nr;
+	u32 max;
+	bool writable;
+	struct bio_vec few[4];
+};
+
+/**
+ * struct vhdb_request - one buffer of the driver, from pop to push
+ * @vq: its queue
+ * @bytes_read: set by the back end: payload written to the guest, in bytes
+ * @bytes_written: set by the back end: payload read from the guest, in bytes
+ * @failed: set by the back end: it was answered with an error status
+ *
+ * Stands first in the back end's own request. The rest is the core's.
+ */
+struct vhdb_request {
+	struct vhdb_vq *vq;
+	u32 bytes_read;
+	u32 bytes_written;
+	bool failed;
+	/* private: */
+	u8 epoch;
+	u16 head;
+	u32 len;
+	struct llist_node node;
+};
+
+/**
+ * struct vhdb_backend - a kind of device
+ * @name: name for ATTACH
+ * @owner: the module
+ * @device_id: virtio device ID
+ * @queues_max: most queues
+ * @features: every device feature bit that a device may offer
+ * @config_size: bytes of the device's configuration space
+ * @request_size: bytes of the back end's request, &struct vhdb_request first
+ * @attach: makes a device; returns its private data or an ERR_PTR. May sleep.
+ * @detach: ends a device. No request is in flight. May sleep.
+ * @device_features: the device feature bits that this device offers
+ * @get_config: writes the configuration space (@config_size bytes)
+ * @run: serves a queue until vhdb_vq_next() has no more. Worker thread with
+ *	the owner's memory; may sleep, but other queues wait for it.
+ */
+struct vhdb_backend {
+	const char *name;
+	struct module *owner;
+	u32 device_id;
+	u16 queues_max;
+	u64 features;
+	u32 config_size;
+	u32 request_size;
+	void *(*attach)(const struct vhdb_attach *attach);
+	void (*detach)(void *priv);
+	u64 (*device_features)(void *priv);
+	void (*get_config)(void *priv, void *config);
+	void (*run)(struct vhdb_vq *vq);
+};
+
+int vhdb_register_backend(const struct vhdb_backend *backend);
+void vhdb_unregister_backend(const struct vhdb_backend *backend);
+
+/* The queue, inside run(). */
+struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq);
+void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes);
+void vhdb_vq_break(struct vhdb_vq *vq, int reason);
+void vhdb_vq_count_bounce(struct vhdb_vq *vq);
+void *vhdb_vq_priv(const struct vhdb_vq *vq);
+bool vhdb_vq_has_feature(const struct vhdb_vq *vq, unsigned int bit);
+
+/* The request that vhdb_vq_next() gave last, inside run(). */
+u64 vhdb_vq_out_left(const struct vhdb_vq *vq);
+u64 vhdb_vq_in_left(const struct vhdb_vq *vq);
+void vhdb_vq_in_skip(struct vhdb_vq *vq, u64 len);
+int vhdb_vq_copy_from(struct vhdb_vq *vq, void *to, u32 len);
+int vhdb_vq_copy_to(struct vhdb_vq *vq, const void *from, u32 len);
+int vhdb_vq_pin_out(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len);
+int vhdb_vq_pin_in(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len);
+
+/* Anywhere. */
+void vhdb_request_complete(struct vhdb_request *rq, u32 len);
+void vhdb_pages_init(struct vhdb_pages *pages);
+bool vhdb_pages_dirty(const struct vhdb_pages *pages);
+void vhdb_pages_redirty(struct vhdb_pages *pages);
+void vhdb_pages_release(struct vhdb_pages *pages);
+
+#endif /* _LINUX_VHOST_DOORBELL_H */
