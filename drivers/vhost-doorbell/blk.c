@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The 'blk' back end: a virtio block device (virtio 1.3, 5.2) on a block
+ * device or a file.
+ *
+ * A request is parsed by the worker, submitted, and completed where its I/O
+ * ends: there the status byte is written to the guest's pinned page and the
+ * request is given back. What is answered at once (an error, an identity) is
+ * written by the worker through the owner's page tables instead.
+ *
+ * What the backing cannot take as it is (address or length of a piece not
+ * aligned) goes through pages of our own. For a read, they are copied to the
+ * guest's from a workqueue, not in interrupt context: it may be megabytes.
+ */
+#include <linux/blkdev.h>
+#include <linux/highmem.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include <uapi/linux/virtio_blk.h>
+#include <uapi/linux/virtio_ids.h>
+
+#include "blk.h"
+
+/* Completions that may sleep, flushes of files. */
+static struct workqueue_struct *blk_wq;
+
+/**
+ * blk_queue_work() - go on with a request where one may sleep
+ * @req: the request
+ * @fn: with what
+ *
+ * Context: any.
+ */
+void blk_queue_work(struct blk_req *req, work_func_t fn)
+{
+	INIT_WORK(&req->work, fn);
+	queue_work(blk_wq, &req->work);
+}
+
+/* Writes the status byte and gives the request back. Any context. */
+static void finish(struct blk_req *req)
+{
+	const struct bio_vec *bv = req->status.bvec;
+	u8 status = req->error ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+	u32 len = sizeof(status);
+	u8 *page;
+
+	if (!req->error && req->write) {
+		req->rq.bytes_written = req->len;
+	} else if (!req->error) {
+		req->rq.bytes_read = req->len;
+		len += req->len;
+	}
+	req->rq.failed = req->error;
+
+	page = kmap_local_page(bv->bv_page);
+	WRITE_ONCE(page[bv->bv_offset], status);
+	kunmap_local(page);
+
+	vhdb_pages_release(&req->data);
+	vhdb_pages_release(&req->status);
+	vhdb_request_complete(&req->rq, len);
+}
+
+static void free_bounce(struct blk_req *req)
+{
+	u32 i;
+
+	for (i = 0; i < req->bounce.nr; i++)
+		__free_page(req->bounce.bvec[i].bv_page);
+	if (req->bounce.bvec != req->bounce.few)
+		kvfree(req->bounce.bvec);
+	vhdb_pages_init(&req->bounce);
+}
+
+/* Copies between the pieces of two sets, however each is cut. */
+static void copy_pages(struct vhdb_pages *to, struct vhdb_pages *from, u32 len)
+{
+	u32 i = 0, j = 0, ioff = 0, joff = 0;
+
+	while (len) {
+		struct bio_vec *t = &to->bvec[i], *f = &from->bvec[j];
+		u32 n = min3(len, t->bv_len - ioff, f->bv_len - joff);
+
+		memcpy_page(t->bv_page, t->bv_offset + ioff,
+			    f->bv_page, f->bv_offset + joff, n);
+		len -= n;
+		ioff += n;
+		joff += n;
+		if (ioff == t->bv_len) {
+			i++;
+			ioff = 0;
+		}
+		if (joff == f->bv_len) {
+			j++;
+			joff = 0;
+		}
+	}
+}
+
+/* The end of a request that has to copy or to dirty pages first. */
+static void finish_work(struct work_struct *work)
+{
+	struct blk_req *req = container_of(work, struct blk_req, work);
+
+	if (req->bounce.nr) {
+		if (!req->write && !req->error)
+			copy_pages(&req->data, &req->bounce, req->len);
+		free_bounce(req);
+	}
+	if (req->data.writable)
+		vhdb_pages_redirty(&req->data);
+	vhdb_pages_redirty(&req->status);
+	finish(req);
+}
+
+/**
+ * blk_req_done() - a part of a request has ended
+ * @req: the request
+ * @error: it failed
+ *
+ * Context: any.
+ */
+void blk_req_done(struct blk_req *req, bool error)
+{
+	if (error)
+		WRITE_ONCE(req->error, true);
+	/* A full barrier: who ends last sees the others' error. */
+	if (!atomic_dec_and_test(&req->pending))
+		return;
+
+	if (req->bounce.nr || !vhdb_pages_dirty(&req->data) ||
+	    !vhdb_pages_dirty(&req->status))
+		blk_queue_work(req, finish_work);
+	else
+		finish(req);
+}
+
+/*
+ * Answers from the worker. @skip bytes of room before the status byte stay
+ * unwritten; @len is what the driver is told was written.
+ */
+static void answer(struct blk_req *req, u8 status, u32 len)
+{
+	struct vhdb_vq *vq = req->rq.vq;
+
+	req->rq.failed = status != VIRTIO_BLK_S_OK;
+	/* 5.2.6: the last byte, wherever that is */
+	vhdb_vq_in_skip(vq, vhdb_vq_in_left(vq) - 1);
+	if (vhdb_vq_copy_to(vq, &status, sizeof(status))) {
+		req->rq.failed = true;
+		len = 0;
+	}
+	vhdb_request_complete(&req->rq, len);
+}
+
+static void answer_error(struct blk_req *req, u8 status)
+{
+	answer(req, status, sizeof(status));
+}
+
+/* May the guest's pages be given to the backing as they are? */
+static bool aligned(const struct blk *blk, const struct vhdb_pages *pages)
+{
+	u32 offsets = 0, lens = 0, i;
+
+	for (i = 0; i < pages->nr; i++) {
+		offsets |= pages->bvec[i].bv_offset;
+		lens |= pages->bvec[i].bv_len;
+	}
+	return !(offsets & blk->offset_mask) && !(lens & blk->len_mask);
+}
+
+/* Pages of our own for @req->len bytes. */
+static int alloc_bounce(struct blk_req *req)
+{
+	u32 nr = DIV_ROUND_UP(req->len, PAGE_SIZE), left = req->len;
+	struct vhdb_pages *b = &req->bounce;
+
+	if (nr > b->max) {
+		struct bio_vec *bvec = kvmalloc_array(nr, sizeof(*bvec),
+						      GFP_KERNEL_ACCOUNT);
+
+		if (!bvec)
+			return -ENOMEM;
+		b->bvec = bvec;
+		b->max = nr;
+	}
+	while (left) {
+		struct bio_vec *bv = &b->bvec[b->nr];
+
+		bv->bv_page = alloc_page(GFP_KERNEL_ACCOUNT);
+		if (!bv->bv_page) {
+			free_bounce(req);
+			return -ENOMEM;
+		}
+		bv->bv_offset = 0;
+		bv->bv_len = min_t(u32, left, PAGE_SIZE);
+		left -= bv->bv_len;
+		b->nr++;
+	}
+	return 0;
+}
+
+/* Gets hold of the memory of a read or a write. */
+static int get_pages(struct blk_req *req)
+{
+	struct vhdb_vq *vq = req->rq.vq;
+	int err;
+
+	if (req->write)
+		err = vhdb_vq_pin_out(vq, &req->data, req->len);
+	else
+		err = vhdb_vq_pin_in(vq, &req->data, req->len);
+	if (err || aligned(req->blk, &req->data))
+		return err;
+
+	vhdb_vq_count_bounce(vq);
+	err = alloc_bounce(req);
+	if (!err && req->write)
+		copy_pages(&req->bounce, &req->data, req->len);
+	/* A read needs the guest's pages at its end. */
+	if (err || req->write)
+		vhdb_pages_release(&req->data);
+	return err;
+}
+
+/* Hands a request to the backing, whose parts may end before this returns. */
+static void start(struct blk_req *req, void (*submit)(struct blk_req *req))
+{
+	atomic_set(&req->pending, 1);
+	req->error = false;
+	submit(req);
+	blk_req_done(req, false);
+}
+
+/* 5.2.6.2: what may be asked of which disk, and where. */
+static bool rw_allowed(const struct blk *blk, u64 sector, u64 len)
+{
+	if ((len | (sector << SECTOR_SHIFT)) & (blk->block_size - 1))
+		return false;
+	return len <= BLK_BYTES_MAX && sector <= blk->capacity >> SECTOR_SHIFT &&
+	       len <= blk->capacity - (sector << SECTOR_SHIFT);
+}
+
+static void read_or_write(struct blk_req *req, u64 sector)
+{
+	struct vhdb_vq *vq = req->rq.vq;
+	struct blk *blk = req->blk;
+	u64 out = vhdb_vq_out_left(vq), in = vhdb_vq_in_left(vq) - 1;
+	u64 len = req->write ? out : in;
+
+	/* 5.2.6: payload in the one direction or in the other */
+	if ((req->write ? in : out) || (req->write && blk->readonly) ||
+	    !rw_allowed(blk, sector, len)) {
+		answer_error(req, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	if (!len) {
+		answer(req, VIRTIO_BLK_S_OK, 1);
+		return;
+	}
+
+	req->pos = sector << SECTOR_SHIFT;
+	req->len = len;
+	/* 5.2.6.2: without FLUSH the driver takes each write for stable */
+	req->sync = req->write && !vhdb_vq_has_feature(vq, VIRTIO_BLK_F_FLUSH);
+	vhdb_vq_charge(vq, len);
+	if (get_pages(req)) {
+		answer_error(req, VIRTIO_BLK_S_IOERR);
+		return;
+	}
+	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
+		/* Nobody can be told: the request is returned, empty. */
+		vhdb_pages_release(&req->data);
+		free_bounce(req);
+		req->rq.failed = true;
+		vhdb_request_complete(&req->rq, 0);
+		return;
+	}
+	start(req, blk->ops->submit);
+}
+
+static void flush(struct blk_req *req)
+{
+	struct vhdb_vq *vq = req->rq.vq;
+
+	vhdb_vq_in_skip(vq, vhdb_vq_in_left(vq) - 1);
+	if (!req->blk->write_cache || req->blk->readonly) {
+		answer(req, VIRTIO_BLK_S_OK, 1);
+		return;
+	}
+	req->len = 0;
+	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
+		req->rq.failed = true;
+		vhdb_request_complete(&req->rq, 0);
+		return;
+	}
+	start(req, req->blk->ops->flush);
+}
+
+static void get_id(struct blk_req *req)
+{
+	struct vhdb_vq *vq = req->rq.vq;
+	u32 len = min_t(u64, vhdb_vq_in_left(vq) - 1, VIRTIO_BLK_ID_BYTES);
+
+	if (vhdb_vq_out_left(vq) || vhdb_vq_copy_to(vq, req->blk->serial, len))
+		answer_error(req, VIRTIO_BLK_S_IOERR);
+	else
+		answer(req, VIRTIO_BLK_S_OK, len + 1);
+}
+
+/* 5.2.6: one request of the driver. */
+static void handle(struct blk_req *req)
+{
+	struct vhdb_vq *vq = req->rq.vq;
+	struct virtio_blk_outhdr hdr;
+
+	req->blk = vhdb_vq_priv(vq);
+	vhdb_pages_init(&req->data);
+	vhdb_pages_init(&req->status);
+	vhdb_pages_init(&req->bounce);
+
+	if (vhdb_vq_out_left(vq) < sizeof(hdr) || !vhdb_vq_in_left(vq)) {
+		/* No header, or no room for a status: no request at all. */
+		vhdb_vq_break(vq, -ENOMSG);
+		req->rq.failed = true;
+		vhdb_request_complete(&req->rq, 0);
+		return;
+	}
+	if (vhdb_vq_copy_from(vq, &hdr, sizeof(hdr))) {
+		req->rq.failed = true;
+		vhdb_request_complete(&req->rq, 0);
+		return;
+	}
+
+	switch (le32_to_cpu((__force __le32)hdr.type)) {
+	case VIRTIO_BLK_T_IN:
+	case VIRTIO_BLK_T_OUT:
+		req->write = hdr.type;
+		read_or_write(req, le64_to_cpu((__force __le64)hdr.sector));
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		req->write = true;
+		flush(req);
+		break;
+	case VIRTIO_BLK_T_GET_ID:
+		get_id(req);
+		break;
+	default:
+		answer_error(req, VIRTIO_BLK_S_UNSUPP);
+	}
+}
+
+static void blk_run(struct vhdb_vq *vq)
+{
+	struct vhdb_request *rq;
+	struct blk_plug plug;
+
+	blk_start_plug(&plug);
+	while ((rq = vhdb_vq_next(vq)))
+		handle(container_of(rq, struct blk_req, rq));
+	blk_finish_plug(&plug);
+}
+
+static void blk_get_config(void *priv, void *config)
+{
+	struct blk *blk = priv;
+	struct virtio_blk_config *c = config;
+	u32 physical = blk->block_size, io_min = 0, io_opt = 0;
+
+	if (blk->bdev) {
+		physical = max(physical, bdev_physical_block_size(blk->bdev));
+		io_min = bdev_io_min(blk->bdev);
+		io_opt = bdev_io_opt(blk->bdev);
+	}
+
+#define LE16(x) ((__force __virtio16)cpu_to_le16(x))
+#define LE32(x) ((__force __virtio32)cpu_to_le32(x))
+#define LE64(x) ((__force __virtio64)cpu_to_le64(x))
+	c->capacity = LE64(blk->capacity >> SECTOR_SHIFT);
+	c->size_max = LE32(BLK_SIZE_MAX);
+	c->seg_max = LE32(blk->seg_max);
+	c->blk_size = LE32(blk->block_size);
+	c->physical_block_exp = ilog2(physical / blk->block_size);
+	/* Both in logical blocks. */
+	c->min_io_size = LE16(min_t(u32, io_min / blk->block_size, U16_MAX));
+	c->opt_io_size = LE32(io_opt / blk->block_size);
+	c->wce = blk->write_cache;
+	c->num_queues = LE16(blk->queues);
+#undef LE16
+#undef LE32
+#undef LE64
+}
+
+static u64 blk_device_features(void *priv)
+{
+	struct blk *blk = priv;
+	u64 features = BIT_ULL(VIRTIO_BLK_F_SIZE_MAX) |
+		       BIT_ULL(VIRTIO_BLK_F_SEG_MAX) |
+		       BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
+		       BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) |
+		       BIT_ULL(VIRTIO_BLK_F_FLUSH);
+
+	if (blk->readonly)
+		features |= BIT_ULL(VIRTIO_BLK_F_RO);
+	if (blk->queues > 1)
+		features |= BIT_ULL(VIRTIO_BLK_F_MQ);
+	return features;
+}
+
+/* Is it something that we can serve, and opened as it is to be used? */
+static int check_file(const struct vhdb_attach *attach)
+{
+	struct file *file = attach->file;
+	umode_t mode = file_inode(file)->i_mode;
+
+	if (S_ISDIR(mode))
+		return -EISDIR;
+	if (!S_ISBLK(mode) && !S_ISREG(mode))
+		return -ENOTBLK;
+	if (!(file->f_mode & FMODE_READ))
+		return -EBADF;
+	if (!attach->readonly && !(file->f_mode & FMODE_WRITE))
+		return -EROFS;
+	return 0;
+}
+
+static void *blk_attach(const struct vhdb_attach *attach)
+{
+	u32 size = attach->logical_block_size;
+	struct blk *blk;
+	int err;
+
+	err = check_file(attach);
+	if (err)
+		return ERR_PTR(err);
+	if (size && (!is_power_of_2(size) || size < SECTOR_SIZE || size > SZ_4K))
+		return ERR_PTR(-EINVAL);
+
+	blk = kzalloc(sizeof(*blk), GFP_KERNEL_ACCOUNT);
+	if (!blk)
+		return ERR_PTR(-ENOMEM);
+	blk->file = attach->file;
+	blk->readonly = attach->readonly;
+	blk->queues = attach->queues;
+	blk->block_size = size;
+	memcpy(blk->serial, attach->serial, sizeof(blk->serial));
+	/* Header and status need a descriptor each. */
+	blk->seg_max = attach->queue_size > 3 ?
+		       min(attach->queue_size - 2, BLK_SEG_MAX) : 1;
+
+	if (S_ISBLK(file_inode(blk->file)->i_mode))
+		err = blk_bio_attach(blk);
+	else
+		err = blk_file_attach(blk);
+	if (err) {
+		kfree(blk);
+		return ERR_PTR(err);
+	}
+	blk->capacity = round_down(blk->capacity, (u64)blk->block_size);
+	return blk;
+}
+
+static void blk_detach(void *priv)
+{
+	kfree(priv);
+}
+
+static const struct vhdb_backend blk_backend = {
+	.name = "blk",
+	.owner = THIS_MODULE,
+	.device_id = VIRTIO_ID_BLOCK,
+	.queues_max = 256,
+	.features = BIT_ULL(VIRTIO_BLK_F_SIZE_MAX) |
+		    BIT_ULL(VIRTIO_BLK_F_SEG_MAX) |
+		    BIT_ULL(VIRTIO_BLK_F_RO) |
+		    BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
+		    BIT_ULL(VIRTIO_BLK_F_FLUSH) |
+		    BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) |
+		    BIT_ULL(VIRTIO_BLK_F_MQ),
+	.config_size = offsetofend(struct virtio_blk_config, num_queues),
+	.request_size = sizeof(struct blk_req),
+	.attach = blk_attach,
+	.detach = blk_detach,
+	.device_features = blk_device_features,
+	.get_config = blk_get_config,
+	.run = blk_run,
+};
+
+static int __init blk_init(void)
+{
+	int err;
+
+	blk_wq = alloc_workqueue("vhost-doorbell-blk", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!blk_wq)
+		return -ENOMEM;
+	err = blk_bio_init();
+	if (err)
+		goto err_wq;
+	err = vhdb_register_backend(&blk_backend);
+	if (err)
+		goto err_bio;
+	return 0;
+
+err_bio:
+	blk_bio_exit();
+err_wq:
+	destroy_workqueue(blk_wq);
+	return err;
+}
+module_init(blk_init);
+
+static void __exit blk_exit(void)
+{
+	vhdb_unregister_backend(&blk_backend);
+	blk_bio_exit();
+	destroy_workqueue(blk_wq);
+}
+module_exit(blk_exit);
+
+MODULE_DESCRIPTION("vhost-doorbell: virtio block devices");
+MODULE_ALIAS("vhost-doorbell-blk");
+MODULE_LICENSE("GPL");

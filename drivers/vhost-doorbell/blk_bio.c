@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A disk on a block device: bios, past the page cache.
+ */
+#include <linux/bio.h>
+#include <linux/blkdev.h>
+#include <linux/pagemap.h>
+
+#include "blk.h"
+
+static struct bio_set bios;
+
+static void bio_done(struct bio *bio)
+{
+	struct blk_req *req = bio->bi_private;
+	bool error = bio->bi_status;
+
+	bio_put(bio);
+	/* Module exit waits for this section: see vhdb_unregister_backend(). */
+	rcu_read_lock();
+	blk_req_done(req, error);
+	rcu_read_unlock();
+}
+
+static struct bio *new_bio(struct blk_req *req, unsigned int nr, blk_opf_t opf)
+{
+	struct bio *bio = bio_alloc_bioset(req->blk->bdev, nr, opf, GFP_KERNEL,
+					   &bios);
+
+	bio->bi_private = req;
+	bio->bi_end_io = bio_done;
+	atomic_inc(&req->pending);
+	return bio;
+}
+
+static void bio_submit_rw(struct blk_req *req)
+{
+	struct vhdb_pages *pages = blk_req_pages(req);
+	sector_t sector = req->pos >> SECTOR_SHIFT;
+	blk_opf_t opf = REQ_OP_READ;
+	struct bio *bio = NULL;
+	u32 i;
+
+	if (req->write)
+		opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE |
+		      (req->sync ? REQ_FUA : 0);
+
+	for (i = 0; i < pages->nr; i++) {
+		struct bio_vec *bv = &pages->bvec[i];
+
+		if (bio && !bio_add_page(bio, bv->bv_page, bv->bv_len,
+					 bv->bv_offset)) {
+			/*
+			 * Full. Submitted before another is allocated, so
+			 * that the pool behind them can always be refilled.
+			 */
+			sector += bio_sectors(bio);
+			submit_bio(bio);
+			bio = NULL;
+		}
+		if (!bio) {
+			bio = new_bio(req, bio_max_segs(pages->nr - i), opf);
+			bio->bi_iter.bi_sector = sector;
+			__bio_add_page(bio, bv->bv_page, bv->bv_len,
+				       bv->bv_offset);
+		}
+	}
+	submit_bio(bio);
+}
+
+static void bio_submit_flush(struct blk_req *req)
+{
+	submit_bio(new_bio(req, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC));
+}
+
+static const struct blk_ops blk_bio_ops = {
+	.submit = bio_submit_rw,
+	.flush = bio_submit_flush,
+};
+
+/**
+ * blk_bio_attach() - make a disk of a block device
+ * @blk: the disk, @blk->file being a block device
+ *
+ * Context: process.
+ * Return: 0; -EOPNOTSUPP for zoned storage, -EINVAL for a logical block that
+ * is smaller than the device's, or what writing back the page cache gave.
+ */
+int blk_bio_attach(struct blk *blk)
+{
+	struct block_device *bdev = I_BDEV(blk->file->f_mapping->host);
+	int err;
+
+	if (bdev_is_zoned(bdev))
+		return -EOPNOTSUPP;
+	if (!blk->block_size)
+		blk->block_size = bdev_logical_block_size(bdev);
+	else if (blk->block_size < bdev_logical_block_size(bdev))
+		return -EINVAL;
+
+	/* What the page cache holds is not what the guest will see. */
+	err = sync_blockdev(bdev);
+	if (!err)
+		err = invalidate_inode_pages2(blk->file->f_mapping);
+	if (err)
+		return err;
+
+	blk->ops = &blk_bio_ops;
+	blk->bdev = bdev;
+	blk->capacity = bdev_nr_bytes(bdev);
+	blk->write_cache = bdev_write_cache(bdev);
+	blk->offset_mask = bdev_dma_alignment(bdev);
+	/* A driver of bios may take sectors apart: a RAM disk WARNs. */
+	if (bdev->bd_disk->fops->submit_bio)
+		blk->offset_mask |= SECTOR_SIZE - 1;
+	blk->len_mask = bdev_logical_block_size(bdev) - 1;
+	return 0;
+}
+
+int __init blk_bio_init(void)
+{
+	return bioset_init(&bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
+}
+
+void blk_bio_exit(void)
+{
+	bioset_exit(&bios);
+}
