@@ -63,8 +63,14 @@ static void finish(struct blk_req *req)
 	vhdb_request_complete(&req->rq, len);
 }
 
+static u32 bounce_pages(const struct blk_req *req)
+{
+	return DIV_ROUND_UP(req->len, PAGE_SIZE);
+}
+
 static void free_bounce(struct blk_req *req)
 {
+	struct blk *blk = req->blk;
 	u32 i;
 
 	for (i = 0; i < req->bounce.nr; i++)
@@ -72,6 +78,21 @@ static void free_bounce(struct blk_req *req)
 	if (req->bounce.bvec != req->bounce.few)
 		kvfree(req->bounce.bvec);
 	vhdb_pages_init(&req->bounce);
+
+	atomic_sub(bounce_pages(req), &blk->bounced);
+	wake_up(&blk->bounce_wait);
+}
+
+/* A guest must not fill the host's memory: its share is bounded. */
+static bool get_bounce_share(struct blk_req *req)
+{
+	struct blk *blk = req->blk;
+	u32 nr = bounce_pages(req);
+
+	if (atomic_add_return(nr, &blk->bounced) <= BLK_BOUNCE_MAX)
+		return true;
+	atomic_sub(nr, &blk->bounced);
+	return false;
 }
 
 /* Copies between the pieces of two sets, however each is cut. */
@@ -175,15 +196,21 @@ static bool aligned(const struct blk *blk, const struct vhdb_pages *pages)
 /* Pages of our own for @req->len bytes. */
 static int alloc_bounce(struct blk_req *req)
 {
-	u32 nr = DIV_ROUND_UP(req->len, PAGE_SIZE), left = req->len;
+	u32 nr = bounce_pages(req), left = req->len;
 	struct vhdb_pages *b = &req->bounce;
+
+	/* Given back by requests in flight, so this is no longer than I/O. */
+	if (wait_event_killable(req->blk->bounce_wait, get_bounce_share(req)))
+		return -EINTR;
 
 	if (nr > b->max) {
 		struct bio_vec *bvec = kvmalloc_array(nr, sizeof(*bvec),
 						      GFP_KERNEL_ACCOUNT);
 
-		if (!bvec)
+		if (!bvec) {
+			free_bounce(req);
 			return -ENOMEM;
+		}
 		b->bvec = bvec;
 		b->max = nr;
 	}
@@ -274,7 +301,8 @@ static void read_or_write(struct blk_req *req, u64 sector)
 	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
 		/* Nobody can be told: the request is returned, empty. */
 		vhdb_pages_release(&req->data);
-		free_bounce(req);
+		if (req->bounce.nr)
+			free_bounce(req);
 		req->rq.failed = true;
 		vhdb_request_complete(&req->rq, 0);
 		return;
@@ -442,6 +470,7 @@ static void *blk_attach(const struct vhdb_attach *attach)
 	blk = kzalloc(sizeof(*blk), GFP_KERNEL_ACCOUNT);
 	if (!blk)
 		return ERR_PTR(-ENOMEM);
+	init_waitqueue_head(&blk->bounce_wait);
 	blk->file = attach->file;
 	blk->readonly = attach->readonly;
 	blk->queues = attach->queues;

@@ -14,6 +14,9 @@
 /* The largest payload that a driver can send which heeds both of them. */
 #define BLK_BYTES_MAX	(BLK_SIZE_MAX * BLK_SEG_MAX)
 
+/* Pages that a device's bounced requests may hold, two large requests' worth. */
+#define BLK_BOUNCE_MAX	(2 * DIV_ROUND_UP(BLK_BYTES_MAX, PAGE_SIZE))
+
 struct blk;
 
 /**
@@ -74,8 +77,10 @@ struct blk_ops {
  * @queues: number of queues
  * @seg_max: pieces of a request
  * @serial: what GET_ID answers
+ * @bounced: pages of our own that hold payload now. Any context.
+ * @bounce_wait: who waits for some of them
  *
- * Immutable after attach.
+ * The rest is immutable after attach.
  */
 struct blk {
 	const struct blk_ops *ops;
@@ -90,6 +95,8 @@ struct blk {
 	u16 queues;
 	u32 seg_max;
 	char serial[20];
+	atomic_t bounced;
+	wait_queue_head_t bounce_wait;
 };
 
 /* The pages that the backing sees. */

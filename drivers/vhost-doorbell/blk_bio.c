@@ -117,11 +117,22 @@ int blk_bio_attach(struct blk *blk)
 	return 0;
 }
 
+/**
+ * blk_bio_init() - at module init
+ *
+ * Context: process.
+ * Return: 0 or -ENOMEM.
+ */
 int __init blk_bio_init(void)
 {
 	return bioset_init(&bios, BIO_POOL_SIZE, 0, BIOSET_NEED_BVECS);
 }
 
+/**
+ * blk_bio_exit() - at module exit
+ *
+ * Context: process; no bio is in flight.
+ */
 void blk_bio_exit(void)
 {
 	bioset_exit(&bios);

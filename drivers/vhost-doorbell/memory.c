@@ -313,6 +313,8 @@ static int find_pieces(struct vhdb_area *area, const struct vhdb_memory *memory,
 	struct vhdb_piece *last = NULL;
 
 	area->nr_pieces = 0;
+	if (iova + (len - 1) < iova)
+		return -EFAULT;
 	while (len) {
 		struct vhdb_piece piece;
 		int err;

@@ -160,7 +160,7 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 
 	rq = free_get(vq);
 	if (!rq) {
-		/* 2.7.13.3: the same buffer twice, or more than the ring has */
+		/* 2.7.13: the same buffer twice, or more than the ring has */
 		vhdb_vq_break(vq, -EBUSY);
 		return NULL;
 	}

@@ -11,6 +11,10 @@
  * local, checked, and never read again. A violation is answered with an error
  * from vhdb_ring_pop(), after which the caller stops using the ring.
  *
+ * What the engine does not know is which buffers are out: a driver may offer
+ * one twice, or more of them than the ring has descriptors. The caller bounds
+ * that, and indexes nothing by a head.
+ *
  * A ring has two sides that may run at the same time:
  *
  *   available side: vhdb_ring_pop(), the notification calls. One caller at a

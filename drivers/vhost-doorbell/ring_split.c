@@ -6,12 +6,12 @@
  *
  *   pop:       D reads avail->idx, then entries and descriptors. Pairs with
  *              Dr's write barrier between filling them and avail->idx
- *              (2.7.13.2).
+ *              (2.7.13.3.1).
  *   publish:   D writes used elements, then used->idx. Pairs with Dr's read
  *              barrier after reading used->idx (2.7.14).
  *   signal:    D writes used->idx, then reads used_event or avail->flags.
  *              Pairs with Dr's barrier between writing those and re-reading
- *              used->idx (2.7.7.1, 2.7.10).
+ *              used->idx (2.7.7, 2.7.14).
  *   notify:    D writes avail_event or used->flags, then re-reads avail->idx.
  *              Pairs with Dr's barrier between avail->idx and reading those
  *              (2.7.13.4.1).
@@ -24,7 +24,7 @@
 
 /*
  * The ring's fields are typed for either byte order by <linux/virtio_ring.h>;
- * with VIRTIO_F_VERSION_1 they are little-endian (2.4).
+ * with VIRTIO_F_VERSION_1 they are little-endian (2.7.5, 2.7.6, 2.7.8).
  */
 static inline u16 ring_read16(const __virtio16 *p)
 {
@@ -68,13 +68,13 @@ static inline u64 desc_addr(const struct vring_desc *d)
 	return le64_to_cpu((__force __le64)d->addr);
 }
 
-/* 2.7.10: used_event lies behind the available ring's entries. */
+/* 2.7.6: used_event lies behind the available ring's entries. */
 static inline __virtio16 *used_event(const struct vhdb_ring *ring)
 {
 	return &ring->avail->ring[ring->num];
 }
 
-/* 2.7.10: avail_event lies behind the used ring's elements. */
+/* 2.7.8: avail_event lies behind the used ring's elements. */
 static inline __virtio16 *avail_event(const struct vhdb_ring *ring)
 {
 	return (__virtio16 *)&ring->used->ring[ring->num];
@@ -113,6 +113,9 @@ int vhdb_ring_init(struct vhdb_ring *ring, const struct vhdb_ring_config *cfg)
 		.last_avail = cfg->base,
 		.avail_seen = cfg->base,
 	};
+	/* 2.7.10.2: with event indices, flags are 0 */
+	if (ring->event_idx)
+		ring_write16(&ring->used->flags, 0);
 	ring->last_used = ring_read16(&ring->used->idx);
 	ring->published = ring->last_used;
 	return 0;
@@ -181,7 +184,10 @@ static int chain_add_indirect(struct vhdb_ring *ring, struct vhdb_chain *chain,
 		return err;
 
 	for (seen = 0; seen < count; seen++) {
-		const struct vring_desc *e = &ring->table[i];
+		const struct vring_desc *e;
+
+		/* The mask is for a mispredicted bound check, as in pop(). */
+		e = &ring->table[i & (VHDB_RING_INDIRECT_MAX - 1)];
 
 		/* 2.7.5.3.1: no table within a table */
 		if (desc_flags(e) & VRING_DESC_F_INDIRECT)
@@ -210,7 +216,7 @@ static int avail_refresh(struct vhdb_ring *ring)
 	idx = ring_read16(&ring->avail->idx);
 	if (idx == ring->last_avail)
 		return 0;
-	/* 2.7.13.3: a driver cannot have more buffers out than the ring holds */
+	/* 2.7.6.1: a driver cannot have more buffers out than the ring holds */
 	if ((u16)(idx - ring->last_avail) > ring->num)
 		return -VHDB_RING_EJUMP;
 	ring->avail_seen = idx;
@@ -265,7 +271,7 @@ int vhdb_ring_pop(struct vhdb_ring *ring, struct vhdb_chain *chain)
 		if (i >= ring->num)
 			return -VHDB_RING_EINDEX;
 	}
-	/* 2.7.5.1: a chain is no longer than the queue, so this one loops. */
+	/* 2.7.5.2: no loops; more steps than descriptors is one. */
 	return -VHDB_RING_ELOOP;
 }
 
