@@ -37,7 +37,9 @@ static long user_size(const void __user *argp, u32 first_version)
 	if (size < first_version)
 		return -EINVAL;
 	/* Nothing that grows a field at a time needs more than a page. */
-	return size > PAGE_SIZE ? -E2BIG : size;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	return size;
 }
 
 static long copy_in(void *to, size_t ksize, const void __user *argp,
