@@ -22,20 +22,47 @@
 
 #include "blk.h"
 
-/* Completions that may sleep, flushes of files. */
+/*
+ * Completions that may sleep. Nothing here waits for I/O, so that no disk
+ * keeps another's from ending.
+ */
 static struct workqueue_struct *blk_wq;
 
-/**
- * blk_queue_work() - go on with a request where one may sleep
- * @req: the request
- * @fn: with what
- *
- * Context: any.
- */
-void blk_queue_work(struct blk_req *req, work_func_t fn)
+static void share_init(struct blk_share *share, int max)
 {
-	INIT_WORK(&req->work, fn);
-	queue_work(blk_wq, &req->work);
+	atomic_set(&share->used, 0);
+	share->max = max;
+	init_waitqueue_head(&share->wait);
+}
+
+static bool share_try(struct blk_share *share, u32 nr)
+{
+	if (atomic_add_return(nr, &share->used) <= share->max)
+		return true;
+	atomic_sub(nr, &share->used);
+	return false;
+}
+
+/* Given back by requests in flight: the wait is no longer than their I/O. */
+static int share_get(struct blk_share *share, u32 nr)
+{
+	return wait_event_killable(share->wait, share_try(share, nr)) ? -EINTR : 0;
+}
+
+/* Any context. */
+static void share_put(struct blk_share *share, u32 nr)
+{
+	atomic_sub(nr, &share->used);
+	if (wq_has_sleeper(&share->wait))
+		wake_up(&share->wait);
+}
+
+/* Any context, but with a large array not an atomic one: see defer(). */
+static void release_data(struct blk_req *req)
+{
+	vhdb_pages_release(&req->data);
+	share_put(&req->blk->pin, req->pinned);
+	req->pinned = 0;
 }
 
 /* Writes the status byte and gives the request back. Any context. */
@@ -58,7 +85,7 @@ static void finish(struct blk_req *req)
 	WRITE_ONCE(page[bv->bv_offset], status);
 	kunmap_local(page);
 
-	vhdb_pages_release(&req->data);
+	release_data(req);
 	vhdb_pages_release(&req->status);
 	vhdb_request_complete(&req->rq, len);
 }
@@ -70,7 +97,6 @@ static u32 bounce_pages(const struct blk_req *req)
 
 static void free_bounce(struct blk_req *req)
 {
-	struct blk *blk = req->blk;
 	u32 i;
 
 	for (i = 0; i < req->bounce.nr; i++)
@@ -79,20 +105,7 @@ static void free_bounce(struct blk_req *req)
 		kvfree(req->bounce.bvec);
 	vhdb_pages_init(&req->bounce);
 
-	atomic_sub(bounce_pages(req), &blk->bounced);
-	wake_up(&blk->bounce_wait);
-}
-
-/* A guest must not fill the host's memory: its share is bounded. */
-static bool get_bounce_share(struct blk_req *req)
-{
-	struct blk *blk = req->blk;
-	u32 nr = bounce_pages(req);
-
-	if (atomic_add_return(nr, &blk->bounced) <= BLK_BOUNCE_MAX)
-		return true;
-	atomic_sub(nr, &blk->bounced);
-	return false;
+	share_put(&req->blk->bounce, bounce_pages(req));
 }
 
 /* Copies between the pieces of two sets, however each is cut. */
@@ -136,6 +149,16 @@ static void finish_work(struct work_struct *work)
 	finish(req);
 }
 
+/*
+ * Has a request's end to be put off to where one may sleep? If there is to be
+ * copied or dirtied, or if a large array is to be freed.
+ */
+static bool defer(const struct blk_req *req)
+{
+	return req->bounce.nr || is_vmalloc_addr(req->data.bvec) ||
+	       !vhdb_pages_dirty(&req->data) || !vhdb_pages_dirty(&req->status);
+}
+
 /**
  * blk_req_done() - a part of a request has ended
  * @req: the request
@@ -151,11 +174,12 @@ void blk_req_done(struct blk_req *req, bool error)
 	if (!atomic_dec_and_test(&req->pending))
 		return;
 
-	if (req->bounce.nr || !vhdb_pages_dirty(&req->data) ||
-	    !vhdb_pages_dirty(&req->status))
-		blk_queue_work(req, finish_work);
-	else
+	if (defer(req)) {
+		INIT_WORK(&req->work, finish_work);
+		queue_work(blk_wq, &req->work);
+	} else {
 		finish(req);
+	}
 }
 
 /*
@@ -199,8 +223,7 @@ static int alloc_bounce(struct blk_req *req)
 	u32 nr = bounce_pages(req), left = req->len;
 	struct vhdb_pages *b = &req->bounce;
 
-	/* Given back by requests in flight, so this is no longer than I/O. */
-	if (wait_event_killable(req->blk->bounce_wait, get_bounce_share(req)))
+	if (share_get(&req->blk->bounce, nr))
 		return -EINTR;
 
 	if (nr > b->max) {
@@ -240,8 +263,15 @@ static int get_pages(struct blk_req *req)
 		err = vhdb_vq_pin_out(vq, &req->data, req->len);
 	else
 		err = vhdb_vq_pin_in(vq, &req->data, req->len);
-	if (err || aligned(req->blk, &req->data))
+	if (err)
 		return err;
+	if (share_get(&req->blk->pin, req->data.nr)) {
+		vhdb_pages_release(&req->data);
+		return -EINTR;
+	}
+	req->pinned = req->data.nr;
+	if (aligned(req->blk, &req->data))
+		return 0;
 
 	vhdb_vq_count_bounce(vq);
 	err = alloc_bounce(req);
@@ -249,7 +279,7 @@ static int get_pages(struct blk_req *req)
 		copy_pages(&req->bounce, &req->data, req->len);
 	/* A read needs the guest's pages at its end. */
 	if (err || req->write)
-		vhdb_pages_release(&req->data);
+		release_data(req);
 	return err;
 }
 
@@ -300,7 +330,7 @@ static void read_or_write(struct blk_req *req, u64 sector)
 	}
 	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
 		/* Nobody can be told: the request is returned, empty. */
-		vhdb_pages_release(&req->data);
+		release_data(req);
 		if (req->bounce.nr)
 			free_bounce(req);
 		req->rq.failed = true;
@@ -315,7 +345,7 @@ static void flush(struct blk_req *req)
 	struct vhdb_vq *vq = req->rq.vq;
 
 	vhdb_vq_in_skip(vq, vhdb_vq_in_left(vq) - 1);
-	if (!req->blk->write_cache || req->blk->readonly) {
+	if (req->blk->readonly) {
 		answer(req, VIRTIO_BLK_S_OK, 1);
 		return;
 	}
@@ -346,6 +376,7 @@ static void handle(struct blk_req *req)
 	struct virtio_blk_outhdr hdr;
 
 	req->blk = vhdb_vq_priv(vq);
+	req->pinned = 0;
 	vhdb_pages_init(&req->data);
 	vhdb_pages_init(&req->status);
 	vhdb_pages_init(&req->bounce);
@@ -452,7 +483,8 @@ static int check_file(const struct vhdb_attach *attach)
 		return -EBADF;
 	if (!attach->readonly && !(file->f_mode & FMODE_WRITE))
 		return -EROFS;
-	return 0;
+	/* Writes would go to the end, wherever they are for. */
+	return file->f_flags & O_APPEND ? -EINVAL : 0;
 }
 
 static void *blk_attach(const struct vhdb_attach *attach)
@@ -470,7 +502,8 @@ static void *blk_attach(const struct vhdb_attach *attach)
 	blk = kzalloc(sizeof(*blk), GFP_KERNEL_ACCOUNT);
 	if (!blk)
 		return ERR_PTR(-ENOMEM);
-	init_waitqueue_head(&blk->bounce_wait);
+	share_init(&blk->bounce, BLK_BOUNCE_MAX);
+	share_init(&blk->pin, BLK_PIN_MAX);
 	blk->file = attach->file;
 	blk->readonly = attach->readonly;
 	blk->queues = attach->queues;
@@ -494,7 +527,11 @@ static void *blk_attach(const struct vhdb_attach *attach)
 
 static void blk_detach(void *priv)
 {
-	kfree(priv);
+	struct blk *blk = priv;
+
+	if (blk->ops->detach)
+		blk->ops->detach(blk);
+	kfree(blk);
 }
 
 static const struct vhdb_backend blk_backend = {

@@ -14,8 +14,26 @@
 /* The largest payload that a driver can send which heeds both of them. */
 #define BLK_BYTES_MAX	(BLK_SIZE_MAX * BLK_SEG_MAX)
 
-/* Pages that a device's bounced requests may hold, two large requests' worth. */
+/* Pages that a disk's bounced requests may hold, two large requests' worth. */
 #define BLK_BOUNCE_MAX	(2 * DIV_ROUND_UP(BLK_BYTES_MAX, PAGE_SIZE))
+
+/*
+ * Pieces of the guest's memory that a disk's requests may have pinned. A page
+ * can be pinned many times over, but its count must not run over.
+ */
+#define BLK_PIN_MAX	65536
+
+/**
+ * struct blk_share - a disk's share of something
+ * @used: how much it has now; @max is exceeded by those who wait, one each
+ * @max: how much it may have
+ * @wait: who waits for some of it
+ */
+struct blk_share {
+	atomic_t used;
+	int max;
+	wait_queue_head_t wait;
+};
 
 struct blk;
 
@@ -33,6 +51,7 @@ struct blk;
  * @sync: the payload is to be on stable storage when the request completes
  * @pending: parts under way, and one while parts are being submitted
  * @error: a part failed
+ * @pinned: pieces that count against the disk's share
  * @iocb: for files
  * @work: for what may sleep
  */
@@ -48,6 +67,7 @@ struct blk_req {
 	bool sync;
 	bool error;
 	atomic_t pending;
+	u32 pinned;
 	struct kiocb iocb;
 	struct work_struct work;
 };
@@ -57,10 +77,12 @@ struct blk_req {
  * @submit: starts to move the payload, which lies in blk_req_pages();
  *	blk_req_done() when it ends, in any context
  * @flush: starts to make what was completed stable; likewise
+ * @detach: the end; nothing is in flight. May be NULL.
  */
 struct blk_ops {
 	void (*submit)(struct blk_req *req);
 	void (*flush)(struct blk_req *req);
+	void (*detach)(struct blk *blk);
 };
 
 /**
@@ -69,7 +91,8 @@ struct blk_ops {
  * @file: the backing
  * @bdev: the backing, if it is a block device
  * @readonly: the guest may not write
- * @write_cache: a flush is needed to make writes stable
+ * @write_cache: whether a flush is needed to make writes stable, as it was at
+ *	attach: what config space tells
  * @capacity: bytes, a multiple of @block_size
  * @block_size: logical block, bytes
  * @offset_mask: bits that a piece's place in memory must not have
@@ -77,10 +100,11 @@ struct blk_ops {
  * @queues: number of queues
  * @seg_max: pieces of a request
  * @serial: what GET_ID answers
- * @bounced: pages of our own that hold payload now. Any context.
- * @bounce_wait: who waits for some of them
+ * @wq: for files: what waits for I/O
+ * @bounce: pages of our own that hold payload. Any context.
+ * @pin: pieces of the guest's memory that are pinned. Any context.
  *
- * The rest is immutable after attach.
+ * Immutable after attach, but for the last two.
  */
 struct blk {
 	const struct blk_ops *ops;
@@ -95,8 +119,9 @@ struct blk {
 	u16 queues;
 	u32 seg_max;
 	char serial[20];
-	atomic_t bounced;
-	wait_queue_head_t bounce_wait;
+	struct workqueue_struct *wq;
+	struct blk_share bounce;
+	struct blk_share pin;
 };
 
 /* The pages that the backing sees. */
@@ -106,7 +131,6 @@ static inline struct vhdb_pages *blk_req_pages(struct blk_req *req)
 }
 
 void blk_req_done(struct blk_req *req, bool error);
-void blk_queue_work(struct blk_req *req, work_func_t fn);
 
 int blk_bio_init(void);
 void blk_bio_exit(void);

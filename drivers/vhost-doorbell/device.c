@@ -101,6 +101,8 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 		fput(dev->file);
 		vhdb_backend_put(dev->backend);
 	}
+	/* For those on their way out of vhdb_request_complete(). */
+	synchronize_rcu();
 	kvfree(dev->vqs);
 	vhdb_memory_free(&dev->memory);
 	if (dev->mm)
@@ -209,7 +211,6 @@ int vhdb_device_attach(struct vhdb_device *dev,
 	if (err)
 		goto err_detach;
 
-	dev->dialect = arg->dialect;
 	dev->file = attach.file;
 	dev->priv = priv;
 	dev->backend = backend;
@@ -259,11 +260,11 @@ bool vhdb_device_owned_by_us(const struct vhdb_device *dev)
 }
 
 /**
- * vhdb_device_running() - are rings in use that must not change?
+ * vhdb_device_running() - has the driver finished its set-up?
  * @dev: the device
  *
  * Context: process, under @dev->mutex.
- * Return: true between DRIVER_OK and reset.
+ * Return: true between DRIVER_OK and reset, suspended or not.
  */
 bool vhdb_device_running(const struct vhdb_device *dev)
 {
@@ -319,6 +320,8 @@ static int reset(struct vhdb_device *dev)
 	for (i = 0; i < dev->nvqs; i++)
 		vhdb_vq_reset(&dev->vqs[i]);
 	vhdb_call_set(&dev->config_call, VHOST_FILE_UNBIND);
+	/* A client that failed within a batch is to have a fresh start. */
+	vhdb_memory_batch_drop(&dev->memory);
 	dev->features = 0;
 	dev->status = 0;
 	dev->suspended = false;
@@ -335,6 +338,8 @@ static int start_vqs(struct vhdb_device *dev)
 	if (dev->memory.shadow)
 		return -EBUSY;
 	for (i = 0; i < dev->nvqs; i++) {
+		if (!dev->vqs[i].enabled || !dev->vqs[i].has_addr)
+			continue;
 		err = vhdb_vq_start(&dev->vqs[i]);
 		if (err) {
 			while (i--)
@@ -342,6 +347,9 @@ static int start_vqs(struct vhdb_device *dev)
 			return err;
 		}
 	}
+	/* All or none: nothing is served before all are there. */
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_vq_serve(&dev->vqs[i]);
 	return 0;
 }
 
@@ -394,8 +402,8 @@ int vhdb_device_set_status(struct vhdb_device *dev, u8 status)
  * @dev: the device
  *
  * Context: process, under @dev->mutex.
- * Return: 0 when nothing is in flight any more; -EINVAL if the device does
- * not run; -EINTR, and then it is suspended in part: try again.
+ * Return: 0 when nothing is in flight any more, also if the device does not
+ * run; -EINTR, and then it is suspended in part: try again.
  */
 int vhdb_device_suspend(struct vhdb_device *dev)
 {
@@ -403,7 +411,7 @@ int vhdb_device_suspend(struct vhdb_device *dev)
 	int err;
 
 	if (!vhdb_device_running(dev))
-		return -EINVAL;
+		return 0;
 	dev->suspended = true;
 	for (i = 0; i < dev->nvqs; i++) {
 		err = vhdb_vq_hold(&dev->vqs[i]);
@@ -417,19 +425,19 @@ int vhdb_device_suspend(struct vhdb_device *dev)
  * vhdb_device_resume() - VHOST_VDPA_RESUME
  * @dev: the device
  *
+ * Not suspended is fine.
+ *
  * Context: process, under @dev->mutex.
- * Return: 0, or -EINVAL if the device is not suspended.
  */
-int vhdb_device_resume(struct vhdb_device *dev)
+void vhdb_device_resume(struct vhdb_device *dev)
 {
 	u16 i;
 
 	if (!dev->suspended)
-		return -EINVAL;
+		return;
 	dev->suspended = false;
 	for (i = 0; i < dev->nvqs; i++)
-		vhdb_vq_unhold(&dev->vqs[i]);
-	return 0;
+		vhdb_vq_serve(&dev->vqs[i]);
 }
 
 /**
@@ -439,14 +447,15 @@ int vhdb_device_resume(struct vhdb_device *dev)
  * @enable: serve it, or stop and reset it
  *
  * Context: process, the owner's; under @dev->mutex.
- * Return: 0, the errors of vhdb_vq_start(), -EINTR.
+ * Return: 0; -EINVAL for a queue without a ring on a device that runs, -EBUSY
+ * within an IOTLB batch, the errors of vhdb_vq_start(), -EINTR.
  */
 int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
 			  bool enable)
 {
 	int err;
 
-	if (enable == vq->enabled)
+	if (!enable && !vq->enabled)
 		return 0;
 	if (!enable) {
 		err = vhdb_vq_stop(vq, true);
@@ -458,15 +467,18 @@ int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
 		return 0;
 	}
 
+	if (vhdb_device_running(dev) && !vq->started) {
+		if (!vq->has_addr)
+			return -EINVAL;
+		if (dev->memory.shadow)
+			return -EBUSY;
+		err = vhdb_vq_start(vq);
+		if (err)
+			return err;
+		vhdb_vq_serve(vq);
+	}
 	vq->enabled = true;
-	if (!vhdb_device_running(dev))
-		return 0;
-	err = dev->memory.shadow ? -EBUSY : vhdb_vq_start(vq);
-	if (err)
-		vq->enabled = false;
-	else if (dev->suspended)
-		err = vhdb_vq_hold(vq);
-	return err;
+	return 0;
 }
 
 /**

@@ -43,7 +43,6 @@ struct vhost_doorbell_stats;
  * @queue_size: largest queue size
  * @offered: features that the driver may choose from
  * @required: features that it must choose
- * @dialect: enum vhost_doorbell_dialect; AUTO until an ioctl decided
  *
  * Immutable after SET_OWNER:
  * @mm: the owner's memory (a reference on the struct alone); NULL before
@@ -52,7 +51,6 @@ struct vhost_doorbell_stats;
  * Under @mutex:
  * @memory: the owner's memory as the driver sees it (has a lock of its own)
  * @features: what the driver chose
- * @backend_features: what the VMM chose
  * @status: virtio device status, without NEEDS_RESET
  * @suspended: between SUSPEND and RESUME
  *
@@ -71,14 +69,12 @@ struct vhdb_device {
 	u32 queue_size;
 	u64 offered;
 	u64 required;
-	u32 dialect;
 
 	struct mm_struct *mm;
 	struct vhdb_worker *worker;
 
 	struct vhdb_memory memory;
 	u64 features;
-	u64 backend_features;
 	u8 status;
 	bool suspended;
 
@@ -96,7 +92,7 @@ bool vhdb_device_running(const struct vhdb_device *dev);
 u8 vhdb_device_status(const struct vhdb_device *dev);
 int vhdb_device_set_status(struct vhdb_device *dev, u8 status);
 int vhdb_device_suspend(struct vhdb_device *dev);
-int vhdb_device_resume(struct vhdb_device *dev);
+void vhdb_device_resume(struct vhdb_device *dev);
 int vhdb_device_map_changed(struct vhdb_device *dev, bool wait);
 int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
 			  bool enable);

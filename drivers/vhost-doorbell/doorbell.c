@@ -179,9 +179,8 @@ int vhdb_call_set(struct vhdb_call_slot *slot, int fd)
  * eventfd's wake-up callback, nor with a lock held that one takes.
  *
  * Context: any.
- * Return: true if there was somebody to signal.
  */
-bool vhdb_call_signal(struct vhdb_call_slot *slot)
+void vhdb_call_signal(struct vhdb_call_slot *slot)
 {
 	struct vhdb_call *call;
 
@@ -190,5 +189,4 @@ bool vhdb_call_signal(struct vhdb_call_slot *slot)
 	if (call)
 		vhdb_eventfd_signal(call->ctx);
 	rcu_read_unlock();
-	return call;
 }

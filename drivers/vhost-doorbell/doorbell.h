@@ -49,6 +49,6 @@ int vhdb_kick_hook(struct vhdb_kick *kick, struct vhdb_worker *worker, int fd);
 void vhdb_kick_unhook(struct vhdb_kick *kick);
 
 int vhdb_call_set(struct vhdb_call_slot *slot, int fd);
-bool vhdb_call_signal(struct vhdb_call_slot *slot);
+void vhdb_call_signal(struct vhdb_call_slot *slot);
 
 #endif /* VHDB_DOORBELL_H */

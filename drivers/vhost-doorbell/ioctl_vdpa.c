@@ -107,7 +107,6 @@ static long set_backend_features(struct vhdb_device *dev, void __user *argp)
 		return -EFAULT;
 	if (features & ~BACKEND_FEATURES)
 		return -EOPNOTSUPP;
-	dev->backend_features = features;
 	return 0;
 }
 
@@ -286,7 +285,8 @@ static long suspend(struct vhdb_device *dev, void __user *argp)
 
 static long resume(struct vhdb_device *dev, void __user *argp)
 {
-	return vhdb_device_resume(dev);
+	vhdb_device_resume(dev);
+	return 0;
 }
 
 static long set_vring_num(struct vhdb_device *dev, struct vhdb_vq *vq,
@@ -442,65 +442,57 @@ enum who {
 	OWNER,		/* he alone */
 };
 
-/* Which dialects have it. */
-enum dialect {
-	BOTH,
-	VDPA,
-	CLASSIC,
-};
-
 static const struct vhost_ioctl {
 	unsigned int cmd;
-	enum dialect dialect;
 	enum who who;
 	long (*fn)(struct vhdb_device *dev, void __user *argp);
 } ioctls[] = {
-	{ VHOST_GET_FEATURES, BOTH, ANYONE, get_features },
-	{ VHOST_SET_FEATURES, BOTH, NOT_OTHERS, set_features },
-	{ VHOST_GET_BACKEND_FEATURES, BOTH, ANYONE, get_backend_features },
-	{ VHOST_SET_BACKEND_FEATURES, BOTH, NOT_OTHERS, set_backend_features },
-	{ VHOST_SET_OWNER, BOTH, ANYONE, set_owner },
-	{ VHOST_SET_VRING_NUM, BOTH, OWNER, ioctl_set_vring_num },
-	{ VHOST_SET_VRING_ADDR, BOTH, OWNER, set_vring_addr },
-	{ VHOST_SET_VRING_BASE, BOTH, OWNER, ioctl_set_vring_base },
-	{ VHOST_GET_VRING_BASE, BOTH, OWNER, get_vring_base },
-	{ VHOST_SET_VRING_KICK, BOTH, OWNER, set_vring_kick },
-	{ VHOST_SET_VRING_CALL, BOTH, OWNER, set_vring_call },
-	{ VHOST_SET_VRING_ERR, BOTH, OWNER, set_vring_err },
+	{ VHOST_GET_FEATURES, ANYONE, get_features },
+	{ VHOST_SET_FEATURES, NOT_OTHERS, set_features },
+	{ VHOST_GET_BACKEND_FEATURES, ANYONE, get_backend_features },
+	{ VHOST_SET_BACKEND_FEATURES, NOT_OTHERS, set_backend_features },
+	{ VHOST_SET_OWNER, ANYONE, set_owner },
+	{ VHOST_SET_VRING_NUM, OWNER, ioctl_set_vring_num },
+	{ VHOST_SET_VRING_ADDR, OWNER, set_vring_addr },
+	{ VHOST_SET_VRING_BASE, OWNER, ioctl_set_vring_base },
+	{ VHOST_GET_VRING_BASE, OWNER, get_vring_base },
+	{ VHOST_SET_VRING_KICK, OWNER, set_vring_kick },
+	{ VHOST_SET_VRING_CALL, OWNER, set_vring_call },
+	{ VHOST_SET_VRING_ERR, OWNER, set_vring_err },
 
-	{ VHOST_VDPA_GET_DEVICE_ID, VDPA, ANYONE, get_device_id },
-	{ VHOST_VDPA_GET_STATUS, VDPA, ANYONE, get_status },
-	{ VHOST_VDPA_SET_STATUS, VDPA, NOT_OTHERS, set_status },
-	{ VHOST_VDPA_GET_CONFIG, VDPA, ANYONE, get_config },
-	{ VHOST_VDPA_SET_CONFIG, VDPA, NOT_OTHERS, set_config },
-	{ VHOST_VDPA_GET_CONFIG_SIZE, VDPA, ANYONE, get_config_size },
-	{ VHOST_VDPA_SET_CONFIG_CALL, VDPA, OWNER, set_config_call },
-	{ VHOST_VDPA_SET_VRING_ENABLE, VDPA, OWNER, set_vring_enable },
-	{ VHOST_VDPA_GET_VRING_NUM, VDPA, ANYONE, get_vring_num },
-	{ VHOST_VDPA_GET_VRING_SIZE, VDPA, ANYONE, get_vring_size },
-	{ VHOST_VDPA_GET_IOVA_RANGE, VDPA, ANYONE, get_iova_range },
-	{ VHOST_VDPA_GET_VQS_COUNT, VDPA, ANYONE, get_vqs_count },
-	{ VHOST_VDPA_GET_GROUP_NUM, VDPA, ANYONE, get_one },
-	{ VHOST_VDPA_GET_AS_NUM, VDPA, ANYONE, get_one },
-	{ VHOST_VDPA_GET_VRING_GROUP, VDPA, ANYONE, get_vring_group },
-	{ VHOST_VDPA_SET_GROUP_ASID, VDPA, OWNER, set_group_asid },
-	{ VHOST_VDPA_SUSPEND, VDPA, OWNER, suspend },
-	{ VHOST_VDPA_RESUME, VDPA, OWNER, resume },
+	{ VHOST_VDPA_GET_DEVICE_ID, ANYONE, get_device_id },
+	{ VHOST_VDPA_GET_STATUS, ANYONE, get_status },
+	{ VHOST_VDPA_SET_STATUS, NOT_OTHERS, set_status },
+	{ VHOST_VDPA_GET_CONFIG, ANYONE, get_config },
+	{ VHOST_VDPA_SET_CONFIG, NOT_OTHERS, set_config },
+	{ VHOST_VDPA_GET_CONFIG_SIZE, ANYONE, get_config_size },
+	{ VHOST_VDPA_SET_CONFIG_CALL, OWNER, set_config_call },
+	{ VHOST_VDPA_SET_VRING_ENABLE, OWNER, set_vring_enable },
+	{ VHOST_VDPA_GET_VRING_NUM, ANYONE, get_vring_num },
+	{ VHOST_VDPA_GET_VRING_SIZE, ANYONE, get_vring_size },
+	{ VHOST_VDPA_GET_IOVA_RANGE, ANYONE, get_iova_range },
+	{ VHOST_VDPA_GET_VQS_COUNT, ANYONE, get_vqs_count },
+	{ VHOST_VDPA_GET_GROUP_NUM, ANYONE, get_one },
+	{ VHOST_VDPA_GET_AS_NUM, ANYONE, get_one },
+	{ VHOST_VDPA_GET_VRING_GROUP, ANYONE, get_vring_group },
+	{ VHOST_VDPA_SET_GROUP_ASID, OWNER, set_group_asid },
+	{ VHOST_VDPA_SUSPEND, OWNER, suspend },
+	{ VHOST_VDPA_RESUME, OWNER, resume },
 
-	/* Known, so that they are refused as what they are. */
-	{ VHOST_RESET_OWNER, CLASSIC },
-	{ VHOST_SET_MEM_TABLE, CLASSIC },
-	{ VHOST_SET_LOG_BASE, CLASSIC },
-	{ VHOST_SET_LOG_FD, CLASSIC },
-	{ VHOST_SET_VRING_ENDIAN, CLASSIC },
-	{ VHOST_GET_VRING_ENDIAN, CLASSIC },
-	{ VHOST_SET_VRING_BUSYLOOP_TIMEOUT, CLASSIC },
-	{ VHOST_GET_VRING_BUSYLOOP_TIMEOUT, CLASSIC },
-	{ VHOST_NEW_WORKER, CLASSIC },
-	{ VHOST_FREE_WORKER, CLASSIC },
-	{ VHOST_ATTACH_VRING_WORKER, CLASSIC },
-	{ VHOST_GET_VRING_WORKER, CLASSIC },
-	{ VHOST_NET_SET_BACKEND, CLASSIC },
+	/* The classic dialect's: refused as what they are. */
+	{ VHOST_RESET_OWNER },
+	{ VHOST_SET_MEM_TABLE },
+	{ VHOST_SET_LOG_BASE },
+	{ VHOST_SET_LOG_FD },
+	{ VHOST_SET_VRING_ENDIAN },
+	{ VHOST_GET_VRING_ENDIAN },
+	{ VHOST_SET_VRING_BUSYLOOP_TIMEOUT },
+	{ VHOST_GET_VRING_BUSYLOOP_TIMEOUT },
+	{ VHOST_NEW_WORKER },
+	{ VHOST_FREE_WORKER },
+	{ VHOST_ATTACH_VRING_WORKER },
+	{ VHOST_GET_VRING_WORKER },
+	{ VHOST_NET_SET_BACKEND },
 };
 
 /**
@@ -522,10 +514,8 @@ long vhdb_ioctl_vhost(struct vhdb_device *dev, unsigned int cmd,
 			continue;
 		if (!dev->backend)
 			return -ENODEV;
-		if (i->dialect == CLASSIC)
+		if (!i->fn)
 			return -EOPNOTSUPP;
-		if (i->dialect == VDPA)
-			dev->dialect = VHOST_DOORBELL_DIALECT_VDPA;
 		if (i->who == OWNER && !vhdb_device_owned_by_us(dev))
 			return -EPERM;
 		if (i->who == NOT_OTHERS && dev->mm &&

@@ -52,15 +52,11 @@ static long copy_in(void *to, size_t ksize, const void __user *argp,
 	return copy_struct_from_user(to, ksize, argp, usize) ?: usize;
 }
 
-/* What the kernel's struct has and the user's has not is not told. */
+/* What the user's struct does not have is not told. */
 static long copy_out(void __user *argp, long usize, const void *from,
 		     size_t ksize)
 {
-	size_t size = min_t(size_t, usize, ksize);
-
-	if (copy_to_user(argp, from, size))
-		return -EFAULT;
-	if (usize > size && clear_user(argp + size, usize - size))
+	if (copy_to_user(argp, from, min_t(size_t, usize, ksize)))
 		return -EFAULT;
 	return 0;
 }

@@ -49,9 +49,8 @@ int vhdb_memory_init(struct vhdb_memory *memory)
  */
 void vhdb_memory_free(struct vhdb_memory *memory)
 {
+	vhdb_memory_batch_drop(memory);
 	vhost_iotlb_free(memory->map);
-	if (memory->shadow)
-		vhost_iotlb_free(memory->shadow);
 }
 
 /* Older kernels enforce the limit only where the oldest entry is to go. */
@@ -100,16 +99,30 @@ static struct vhost_iotlb *duplicate(struct vhost_iotlb *map)
 	return copy;
 }
 
-/* Replaces the map by another and starts a new epoch. */
-static void publish(struct vhdb_memory *memory, struct vhost_iotlb *map)
+/* Replaces the map by another and starts a new epoch. 0 or -EINTR. */
+static int publish(struct vhdb_memory *memory, struct vhost_iotlb *map)
 {
 	struct vhost_iotlb *old = memory->map;
 
-	down_write(&memory->sem);
+	if (down_write_killable(&memory->sem))
+		return -EINTR;
 	memory->map = map;
 	memory->epoch ^= 1;
 	up_write(&memory->sem);
 	vhost_iotlb_free(old);
+	return 0;
+}
+
+/* Does an entry begin before @start or end after @last? Only two can. */
+static bool straddled(struct vhost_iotlb *map, u64 start, u64 last)
+{
+	struct vhost_iotlb_map *m;
+
+	m = vhost_iotlb_itree_first(map, start, start);
+	if (m && m->start < start)
+		return true;
+	m = vhost_iotlb_itree_first(map, last, last);
+	return m && m->last > last;
 }
 
 /**
@@ -123,7 +136,7 @@ static void publish(struct vhdb_memory *memory, struct vhost_iotlb *map)
  * Context: process, under the device's mutex.
  * Return: 0; -EINVAL for a size of 0, a range that wraps or odd permissions,
  * -EFAULT if @uaddr is not a user address, -EEXIST if it overlaps an entry,
- * -ENOSPC if there are too many, -ENOMEM.
+ * -ENOSPC if there are too many, -ENOMEM, -EINTR.
  */
 int vhdb_memory_update(struct vhdb_memory *memory, u64 iova, u64 size,
 		       u64 uaddr, u8 perm)
@@ -145,7 +158,8 @@ int vhdb_memory_update(struct vhdb_memory *memory, u64 iova, u64 size,
 	if (memory->shadow)
 		return add(map, iova, last, uaddr, perm);
 
-	down_write(&memory->sem);
+	if (down_write_killable(&memory->sem))
+		return -EINTR;
 	err = add(map, iova, last, uaddr, perm);
 	up_write(&memory->sem);
 	return err;
@@ -162,12 +176,13 @@ int vhdb_memory_update(struct vhdb_memory *memory, u64 iova, u64 size,
  * Within an entry, the rest of it stays. Nothing there is fine.
  *
  * Context: process, under the device's mutex.
- * Return: 0; -EINVAL for a size of 0 or a range that wraps, -ENOMEM or
- * -ENOSPC, and then nothing has changed.
+ * Return: 0; -EINVAL for a size of 0 or a range that wraps, -ENOMEM, -ENOSPC
+ * or -EINTR, and then nothing has changed.
  */
 int vhdb_memory_invalidate(struct vhdb_memory *memory, u64 iova, u64 size,
 			   bool *published)
 {
+	struct vhost_iotlb *map = memory->shadow ?: memory->map;
 	u64 last = iova + size - 1;
 	struct vhost_iotlb *copy;
 	int err;
@@ -175,26 +190,38 @@ int vhdb_memory_invalidate(struct vhdb_memory *memory, u64 iova, u64 size,
 	*published = false;
 	if (!size || last < iova)
 		return -EINVAL;
-	if (!vhost_iotlb_itree_first(memory->shadow ?: memory->map, iova, last))
+	if (!vhost_iotlb_itree_first(map, iova, last))
 		return 0;
+	*published = !memory->shadow;
 
-	/* A copy in any case: the removal may have to add, and may fail. */
-	copy = duplicate(memory->shadow ?: memory->map);
+	if (!straddled(map, iova, last)) {
+		if (memory->shadow) {
+			vhost_iotlb_del_range(map, iova, last);
+			return 0;
+		}
+		if (down_write_killable(&memory->sem))
+			return -EINTR;
+		vhost_iotlb_del_range(map, iova, last);
+		memory->epoch ^= 1;
+		up_write(&memory->sem);
+		return 0;
+	}
+
+	/* What is left of an entry has to be added, which may fail. */
+	copy = duplicate(map);
 	if (!copy)
 		return -ENOMEM;
 	err = del(copy, iova, last);
+	if (!err && !memory->shadow)
+		err = publish(memory, copy);
 	if (err) {
 		vhost_iotlb_free(copy);
 		return err;
 	}
-
 	if (memory->shadow) {
 		vhost_iotlb_free(memory->shadow);
 		memory->shadow = copy;
-		return 0;
 	}
-	publish(memory, copy);
-	*published = true;
 	return 0;
 }
 
@@ -219,17 +246,31 @@ int vhdb_memory_batch_begin(struct vhdb_memory *memory)
  *
  * Context: process, under the device's mutex. The caller waits for the
  * requests of the old epoch.
- * Return: 0, or -EINVAL outside of a batch.
+ * Return: 0; -EINVAL outside of a batch; -EINTR, and then it is still open.
  */
 int vhdb_memory_batch_end(struct vhdb_memory *memory)
 {
-	struct vhost_iotlb *map = memory->shadow;
+	int err;
 
-	if (!map)
+	if (!memory->shadow)
 		return -EINVAL;
+	err = publish(memory, memory->shadow);
+	if (!err)
+		memory->shadow = NULL;
+	return err;
+}
+
+/**
+ * vhdb_memory_batch_drop() - forget an open batch
+ * @memory: the map; within a batch or not
+ *
+ * Context: process, under the device's mutex.
+ */
+void vhdb_memory_batch_drop(struct vhdb_memory *memory)
+{
+	if (memory->shadow)
+		vhost_iotlb_free(memory->shadow);
 	memory->shadow = NULL;
-	publish(memory, map);
-	return 0;
 }
 
 /**

@@ -69,6 +69,7 @@ int vhdb_memory_invalidate(struct vhdb_memory *memory, u64 iova, u64 size,
 			   bool *published);
 int vhdb_memory_batch_begin(struct vhdb_memory *memory);
 int vhdb_memory_batch_end(struct vhdb_memory *memory);
+void vhdb_memory_batch_drop(struct vhdb_memory *memory);
 int vhdb_memory_translate(const struct vhdb_memory *memory, u64 iova, u64 len,
 			  u8 perm, struct vhdb_piece *piece);
 

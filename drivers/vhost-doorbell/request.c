@@ -9,8 +9,9 @@
  * What the worker itself completes during a run is gathered and given back at
  * its end.
  *
- * Whoever gives requests back touches the queue until it has subtracted them
- * from the number in flight, and not after: the queue may be gone then.
+ * When nothing is in flight any more, nobody touches the ring. Somebody may
+ * still be on its way out of a completion, having found nothing left to do:
+ * that is an RCU section, and the queue is freed after a grace period.
  */
 #include <linux/blk_types.h>
 #include <linux/highmem.h>
@@ -564,7 +565,7 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 		vhdb_call_signal(&vq->call);
 	}
 
-	/* The last touch. wake_up_var() only hashes the address. */
+	/* From here on the ring may go. wake_up_var() hashes the address. */
 	for (i = 0; i < 2; i++)
 		if (done[i] && atomic_sub_and_test(done[i], &vq->inflight[i]))
 			wake_up_var(&vq->inflight[i]);
@@ -590,7 +591,13 @@ void vhdb_request_complete(struct vhdb_request *rq, u32 len)
 		vq->inline_done = &rq->node;
 		return;
 	}
+	/*
+	 * Once it is in the list, another may give it back, and the queue may
+	 * be freed before this one has had its look: that waits for readers.
+	 */
+	rcu_read_lock();
 	if (llist_add(&rq->node, &vq->done))
 		vhdb_requests_flush(vq, NULL);
+	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(vhdb_request_complete);

@@ -104,7 +104,8 @@ int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch)
 static void update_serve(struct vhdb_vq *vq)
 {
 	mutex_lock(&vq->mutex);
-	vq->serve = vq->started && !vq->held && !vq->broken && mapped(vq);
+	vq->serve = vq->started && !vq->dev->suspended && !vq->broken &&
+		    mapped(vq);
 	mutex_unlock(&vq->mutex);
 }
 
@@ -113,7 +114,11 @@ static int quiesce(struct vhdb_vq *vq, bool killable)
 {
 	int err;
 
-	mutex_lock(&vq->mutex);
+	/* The worker may be waiting for a page of its owner's. */
+	if (!killable)
+		mutex_lock(&vq->mutex);
+	else if (mutex_lock_killable(&vq->mutex))
+		return -EINTR;
 	vq->serve = false;
 	mutex_unlock(&vq->mutex);
 
@@ -121,10 +126,18 @@ static int quiesce(struct vhdb_vq *vq, bool killable)
 	return err ?: wait_inflight(vq, 1, killable);
 }
 
-/* A ring may have gone by unheard: have a look. */
-static void look(struct vhdb_vq *vq)
+/**
+ * vhdb_vq_serve() - serve a queue, unless its state forbids it
+ * @vq: the queue
+ *
+ * Context: process, under the device's mutex.
+ */
+void vhdb_vq_serve(struct vhdb_vq *vq)
 {
+	if (!vq->started)
+		return;
 	update_serve(vq);
+	/* A ring may have gone by unheard: have a look. */
 	vhdb_worker_queue(vq->dev->worker, &vq->work);
 }
 
@@ -267,19 +280,20 @@ static int alloc_storage(struct vhdb_vq *vq)
 }
 
 /**
- * vhdb_vq_start() - pin a queue's ring and serve it
- * @vq: the queue
+ * vhdb_vq_start() - pin a queue's ring and get ready to serve it
+ * @vq: the queue, which has a ring
  *
- * Context: process, the owner's; under the device's mutex.
- * Return: 0, also if it is not enabled, has no ring or is started already;
- * the errors of vhdb_area_map(), -EINVAL, -ENOMEM.
+ * Context: process, the owner's; under the device's mutex. vhdb_vq_serve()
+ * is to follow.
+ * Return: 0, also if it is started already; the errors of vhdb_area_map(),
+ * -EINVAL, -ENOMEM.
  */
 int vhdb_vq_start(struct vhdb_vq *vq)
 {
 	struct vhdb_ring_config cfg;
 	int err;
 
-	if (vq->started || !vq->enabled || !vq->has_addr)
+	if (vq->started)
 		return 0;
 
 	err = alloc_storage(vq);
@@ -306,8 +320,6 @@ int vhdb_vq_start(struct vhdb_vq *vq)
 		goto err_unmap;
 
 	vq->started = true;
-	vq->held = false;
-	look(vq);
 	return 0;
 
 err_unmap:
@@ -338,7 +350,6 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 
 	vq->base = vq->ring.last_avail;
 	vq->started = false;
-	vq->held = false;
 	unmap_areas(vq);
 	free_storage(vq);
 	return 0;
@@ -357,7 +368,7 @@ void vhdb_vq_free(struct vhdb_vq *vq)
 }
 
 /**
- * vhdb_vq_hold() - let a queue stand still
+ * vhdb_vq_hold() - let a queue stand still until vhdb_vq_serve()
  * @vq: the queue
  *
  * Context: process, under the device's mutex.
@@ -365,21 +376,7 @@ void vhdb_vq_free(struct vhdb_vq *vq)
  */
 int vhdb_vq_hold(struct vhdb_vq *vq)
 {
-	vq->held = true;
 	return vq->started ? quiesce(vq, true) : 0;
-}
-
-/**
- * vhdb_vq_unhold() - go on with a queue
- * @vq: the queue
- *
- * Context: process, under the device's mutex.
- */
-void vhdb_vq_unhold(struct vhdb_vq *vq)
-{
-	vq->held = false;
-	if (vq->started)
-		look(vq);
 }
 
 /**
@@ -402,7 +399,7 @@ int vhdb_vq_get_base(struct vhdb_vq *vq, u16 *base)
 	}
 	err = quiesce(vq, true);
 	*base = vq->ring.last_avail;
-	look(vq);
+	vhdb_vq_serve(vq);
 	return err;
 }
 
@@ -429,12 +426,19 @@ int vhdb_vq_remap(struct vhdb_vq *vq)
 	unmap_areas(vq);
 	trace_vhdb_pause(vq->dev, vq->index);
 
-	/* Not mapped, not pinnable: it stays paused until the next change. */
-	if (map_areas(vq))
+	err = map_areas(vq);
+	if (err) {
+		/*
+		 * It stays paused until the next change. Not mapped is what a
+		 * VMM has asked for; anything else it would not expect.
+		 */
+		if (err != -EFAULT)
+			vhdb_call_signal(&vq->err);
 		return 0;
+	}
 	vhdb_ring_move(&vq->ring, vq->area[VHDB_AREA_DESC].addr,
 		       vq->area[VHDB_AREA_DRIVER].addr,
 		       vq->area[VHDB_AREA_DEVICE].addr);
-	look(vq);
+	vhdb_vq_serve(vq);
 	return 0;
 }

@@ -79,7 +79,6 @@ struct vhdb_run_stats {
  *
  * Under the device's mutex, and @mutex for @serve and @broken:
  * @started: between start and stop
- * @held: suspended: everything stays as it is, nothing is served
  * @serve: the worker may serve it
  * @broken: the driver broke the rules; not served until it is reset
  *
@@ -124,7 +123,6 @@ struct vhdb_vq {
 	struct vhdb_kick kick;
 
 	bool started;
-	bool held;
 	bool serve;
 	bool broken;
 
@@ -160,7 +158,7 @@ void vhdb_vq_reset(struct vhdb_vq *vq);
 int vhdb_vq_start(struct vhdb_vq *vq);
 int vhdb_vq_stop(struct vhdb_vq *vq, bool killable);
 int vhdb_vq_hold(struct vhdb_vq *vq);
-void vhdb_vq_unhold(struct vhdb_vq *vq);
+void vhdb_vq_serve(struct vhdb_vq *vq);
 int vhdb_vq_remap(struct vhdb_vq *vq);
 int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch);
 int vhdb_vq_get_base(struct vhdb_vq *vq, u16 *base);

@@ -30,12 +30,15 @@
  * @works: what is to be done, latest first. Lock-free: added to from any
  *	context (the doorbells' wake-up callbacks), emptied by the thread.
  * @task: the thread
+ * @dead: vhost_task only: it has ended with its owner. RCU: who has seen it
+ *	false may still wake the thread.
  * @mm: kthread only: the owner's memory, a reference on the struct alone
  */
 struct vhdb_worker {
 	struct llist_head works;
 #ifdef VHDB_HAVE_VHOST_TASK
 	struct vhost_task *task;
+	bool dead;
 #else
 	struct task_struct *task;
 	struct mm_struct *mm;
@@ -78,7 +81,15 @@ static bool worker_fn(void *data)
 
 static void worker_killed(void *data)
 {
-	/* What is queued stays queued: there is no memory left to serve. */
+	struct vhdb_worker *worker = data;
+
+	/*
+	 * What is queued stays queued: there is no memory left to serve. Not
+	 * every kernel lets the thread's struct outlive it until it is
+	 * stopped, so nobody may be about to wake it when this returns.
+	 */
+	WRITE_ONCE(worker->dead, true);
+	synchronize_rcu();
 }
 
 static int worker_start(struct vhdb_worker *worker, const char *name)
@@ -102,7 +113,10 @@ static void worker_stop(struct vhdb_worker *worker)
 
 static void worker_wake(struct vhdb_worker *worker)
 {
-	vhost_task_wake(worker->task);
+	rcu_read_lock();
+	if (!READ_ONCE(worker->dead))
+		vhost_task_wake(worker->task);
+	rcu_read_unlock();
 }
 
 #else /* !VHDB_HAVE_VHOST_TASK */

@@ -171,7 +171,8 @@ struct vhost_doorbell_backend_info {
  * Errors, besides those of every ioctl:
  *
  *   -EINVAL      @size too small, unknown flag or dialect, @backend not
- *                terminated, bad @logical_block_size, @reserved not zero
+ *                terminated, bad @logical_block_size, @reserved not zero, or
+ *                @fd is open with O_APPEND
  *   -E2BIG       @size beyond what the kernel knows, tail not zero
  *   -ENOENT      no such back end
  *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits
@@ -182,7 +183,8 @@ struct vhost_doorbell_backend_info {
  *   -ENOTBLK     @fd is neither a block device nor a regular file
  *   -EROFS       @fd is open for reading only, and
  *                VHOST_DOORBELL_ATTACH_RO is not set
- *   -EBUSY       a back end is attached already
+ *   -EBUSY       a back end is attached already, or the block device's page
+ *                cache is in use (a mapping of it cannot be invalidated)
  *
  * Since ABI version 1.
  */
@@ -217,9 +219,9 @@ struct vhost_doorbell_attach {
  * @completions: out: requests returned to the ring
  * @bytes_read: out: payload bytes written to guest memory
  * @bytes_written: out: payload bytes read from guest memory
- * @signals: out: signals sent to the call eventfd
- * @signals_suppressed: out: completions published without a signal, because
- *	the driver did not want one
+ * @signals: out: publications after which the driver wanted a signal; the
+ *	call eventfd was signalled, if there is one
+ * @signals_suppressed: out: publications after which it wanted none
  * @errors: out: requests answered with an error status
  * @bounced: out: requests that were copied through a bounce buffer
  * @broken: out: times a queue was marked broken
