@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A --blk: read its options, and attach a device to its image. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "vhdb.h"
+
+#define BACKEND		"blk"
+
+/*
+ * Cut the next option off *@rest: up to a comma, where two commas stand for
+ * one that belongs to the text, as QEMU has it. NULL at the end.
+ */
+static char *next_option(char **rest)
+{
+	char *start = *rest, *in, *out;
+
+	if (!start)
+		return NULL;
+
+	for (in = start, out = start; *in; in++) {
+		if (*in == ',' && *++in != ',') {
+			*out = '\0';
+			*rest = in;
+			return start;
+		}
+		*out++ = *in;
+	}
+	*out = '\0';
+	*rest = NULL;
+	return start;
+}
+
+static int parse_number(const char *key, const char *value, unsigned int *number)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end || errno || n == 0 ||
+	    n > 1U << 30) {
+		vhdb_error("--blk: '%s=%s' is not a number of 1 or more", key,
+			   value);
+		return -1;
+	}
+	*number = n;
+	return 0;
+}
+
+static int parse_switch(const char *key, const char *value, bool *on)
+{
+	if (!strcmp(value, "on") || !strcmp(value, "off")) {
+		*on = !strcmp(value, "on");
+		return 0;
+	}
+	vhdb_error("--blk: '%s' is on or off, not '%s'", key, value);
+	return -1;
+}
+
+static int parse_id(struct vhdb_blk *blk, const char *value)
+{
+	const char *p = value;
+
+	while (isalnum((unsigned char)*p) || (*p && strchr("-_.", *p)))
+		p++;
+	if (p == value || *p) {
+		vhdb_error("--blk: '%s' is no id: letters, digits and '-_.' only",
+			   value);
+		return -1;
+	}
+	free(blk->id);
+	blk->id = vhdb_strdup(value);
+	blk->named = true;
+	return 0;
+}
+
+static int parse_serial(struct vhdb_blk *blk, const char *value)
+{
+	if (strlen(value) > VHOST_DOORBELL_SERIAL_MAX) {
+		vhdb_error("--blk: the serial '%s' is longer than %d bytes", value,
+			   VHOST_DOORBELL_SERIAL_MAX);
+		return -1;
+	}
+	free(blk->serial);
+	blk->serial = vhdb_strdup(value);
+	return 0;
+}
+
+static int parse_option(struct vhdb_blk *blk, char *option)
+{
+	char *value = strchr(option, '=');
+	bool on;
+
+	if (!value) {
+		if (!strcmp(option, "ro")) {
+			blk->read_only = true;
+			return 0;
+		}
+		vhdb_error("--blk: unknown option '%s' (a comma in a path is written ',,')",
+			   option);
+		return -1;
+	}
+
+	*value++ = '\0';
+	if (!strcmp(option, "ro"))
+		return parse_switch(option, value, &blk->read_only);
+	if (!strcmp(option, "share"))
+		return parse_switch(option, value, &blk->share);
+	if (!strcmp(option, "direct")) {
+		if (parse_switch(option, value, &on) < 0)
+			return -1;
+		blk->direct = on;
+		return 0;
+	}
+	if (!strcmp(option, "queues"))
+		return parse_number(option, value, &blk->queues);
+	if (!strcmp(option, "queue-size"))
+		return parse_number(option, value, &blk->queue_size);
+	if (!strcmp(option, "bs"))
+		return parse_number(option, value, &blk->block_size);
+	if (!strcmp(option, "serial"))
+		return parse_serial(blk, value);
+	if (!strcmp(option, "id"))
+		return parse_id(blk, value);
+
+	vhdb_error("--blk: unknown option '%s'", option);
+	return -1;
+}
+
+/**
+ * vhdb_blk_parse() - read the text of a --blk
+ * @blk: filled; @blk->id is the default already
+ * @spec: PATH[,ro][,key=value]...
+ *
+ * Return: 0; -1 after a message.
+ */
+int vhdb_blk_parse(struct vhdb_blk *blk, const char *spec)
+{
+	char *text = vhdb_strdup(spec), *rest = text, *option;
+	int err = 0;
+
+	blk->direct = -1;
+	blk->path = vhdb_strdup(next_option(&rest));
+	if (!*blk->path) {
+		vhdb_error("--blk: no path in '%s'", spec);
+		err = -1;
+	}
+
+	while (!err) {
+		option = next_option(&rest);
+		if (!option)
+			break;
+		err = parse_option(blk, option);
+	}
+	free(text);
+	return err;
+}
+
+/* Say what is out of the driver's limits before it answers with an errno. */
+static int check_limits(const struct vhdb_blk *blk, int fd,
+			const struct vhost_doorbell_info *info)
+{
+	struct vhost_doorbell_backend_info backend;
+	unsigned int queues_max = info->queues_max;
+
+	if (!(info->capabilities & VHOST_DOORBELL_CAP_VDPA)) {
+		vhdb_error("this driver lacks the vdpa dialect that QEMU needs");
+		return -1;
+	}
+
+	if (!vhdb_backend_find(fd, info, BACKEND, &backend) &&
+	    backend.queues_max < queues_max)
+		queues_max = backend.queues_max;
+	if (blk->queues > queues_max) {
+		vhdb_error("'%s': %u queues asked for, the driver has %u at most",
+			   blk->path, blk->queues, queues_max);
+		return -1;
+	}
+
+	if (blk->queue_size & (blk->queue_size - 1)) {
+		vhdb_error("'%s': the queue size %u is not a power of two",
+			   blk->path, blk->queue_size);
+		return -1;
+	}
+	if (blk->queue_size > info->queue_size_max) {
+		vhdb_error("'%s': queue size %u asked for, the driver has %u at most",
+			   blk->path, blk->queue_size, info->queue_size_max);
+		return -1;
+	}
+	return 0;
+}
+
+static void explain_attach(const struct vhdb_blk *blk, int err)
+{
+	vhdb_error("cannot attach '%s': %s", blk->path, strerror(err));
+	switch (err) {
+	case ENOENT:
+		vhdb_hint("the back end is not loaded: run `modprobe vhost_doorbell_blk` as root");
+		break;
+	case EINVAL:
+		if (blk->block_size)
+			vhdb_hint("bs=%u: 512, 1024, 2048 or 4096, and not below the device's own",
+				  blk->block_size);
+		else
+			vhdb_hint("is it the driver that belongs to this vhdb? See `vhdb info`");
+		break;
+	case E2BIG:
+		vhdb_hint("the driver is older than this vhdb: load its own");
+		break;
+	case EOPNOTSUPP:
+		vhdb_hint("the driver cannot serve this kind of device (zoned storage, for one)");
+		break;
+	case ERANGE:
+		vhdb_hint("queues= or queue-size= is beyond the limits that `vhdb info` shows");
+		break;
+	case EBUSY:
+		vhdb_hint("it is mounted, or otherwise in use through the page cache: unmount it");
+		break;
+	case EROFS:
+		vhdb_hint("it can only be read: add ',ro'");
+		break;
+	case ENOTBLK:
+	case EISDIR:
+		vhdb_hint("give a block device or a raw image");
+		break;
+	}
+}
+
+/**
+ * vhdb_blk_attach() - open the driver and the image, and put them together
+ * @blk: the disk; @blk->device_fd is set, and stays open across an exec
+ *
+ * Return: 0; -1 after a message.
+ */
+int vhdb_blk_attach(struct vhdb_blk *blk)
+{
+	struct vhost_doorbell_attach attach = {
+		.size = sizeof(attach),
+		.backend = BACKEND,
+		.dialect = VHOST_DOORBELL_DIALECT_VDPA,
+	};
+	struct vhost_doorbell_info info;
+	int image, err;
+
+	blk->device_fd = vhdb_device_open(&info);
+	if (blk->device_fd < 0)
+		return -1;
+	if (check_limits(blk, blk->device_fd, &info) < 0)
+		goto err_close_device;
+
+	image = vhdb_image_open(blk);
+	if (image < 0)
+		goto err_close_device;
+
+	attach.fd = image;
+	if (blk->read_only)
+		attach.flags |= VHOST_DOORBELL_ATTACH_RO;
+	attach.queues = blk->queues;
+	attach.queue_size = blk->queue_size;
+	attach.logical_block_size = blk->block_size;
+	if (blk->serial)
+		memcpy(attach.serial, blk->serial, strlen(blk->serial));
+
+	err = ioctl(blk->device_fd, VHOST_DOORBELL_ATTACH, &attach) < 0 ? errno : 0;
+	/* the driver has a reference of its own */
+	close(image);
+	if (!err)
+		return 0;
+	explain_attach(blk, err);
+
+err_close_device:
+	close(blk->device_fd);
+	blk->device_fd = -1;
+	return -1;
+}

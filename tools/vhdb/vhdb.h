@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the parts of the vhdb tool share. */
+#ifndef VHDB_H
+#define VHDB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include <linux/vhost_doorbell.h>
+
+#define VHDB_DEVICE	"/dev/vhost-doorbell"
+
+/* Exit statuses; what `vhdb run` runs brings its own. */
+#define VHDB_EXIT_FAILURE	1	/* driver, image or limits: see the message */
+#define VHDB_EXIT_USAGE		2	/* the command line is wrong */
+#define VHDB_EXIT_CANNOT_RUN	126	/* the program is there, but not executable */
+#define VHDB_EXIT_NOT_FOUND	127	/* no such program */
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* What went wrong. */
+#define vhdb_error(fmt, ...) \
+	fprintf(stderr, "vhdb: error: " fmt "\n", ##__VA_ARGS__)
+/* What to do about it, or more about what was just said. */
+#define vhdb_hint(fmt, ...) \
+	fprintf(stderr, "vhdb:   " fmt "\n", ##__VA_ARGS__)
+#define vhdb_warn(fmt, ...) \
+	fprintf(stderr, "vhdb: warning: " fmt "\n", ##__VA_ARGS__)
+
+/* asprintf that cannot fail. */
+#define vhdb_printf(fmt, ...) ({				\
+	char *__text;						\
+								\
+	if (asprintf(&__text, fmt, ##__VA_ARGS__) < 0)		\
+		vhdb_out_of_memory();				\
+	__text;							\
+})
+
+/**
+ * struct vhdb_blk - one --blk of the command line, and what became of it
+ * @path: block device or raw image
+ * @id: name of the disk: the placeholder is %id%
+ * @serial: what the guest reads as the serial; NULL for none
+ * @read_only: the guest may not write
+ * @share: others may use the same device or image
+ * @direct: 1 O_DIRECT or nothing, 0 page cache, -1 O_DIRECT where it works
+ * @queues: number of queues, 0 for the driver's default
+ * @queue_size: largest queue size, 0 for the driver's default
+ * @block_size: logical block size, 0 for the image's own
+ * @device_fd: /dev/vhost-doorbell, attached
+ * @fdset: number of QEMU's fd set that holds @device_fd
+ * @named: @id was given by the user
+ * @placed: a placeholder was filled, so that no -device is added
+ */
+struct vhdb_blk {
+	char *path;
+	char *id;
+	char *serial;
+	bool read_only;
+	bool share;
+	int direct;
+	unsigned int queues;
+	unsigned int queue_size;
+	unsigned int block_size;
+	int device_fd;
+	unsigned int fdset;
+	bool named;
+	bool placed;
+};
+
+/* util.c */
+void vhdb_out_of_memory(void);
+void *vhdb_alloc(size_t n, size_t size);
+char *vhdb_strdup(const char *s);
+void vhdb_print_quoted(FILE *out, const char *word);
+
+/* device.c */
+int vhdb_device_open(struct vhost_doorbell_info *info);
+int vhdb_backend_find(int fd, const struct vhost_doorbell_info *info,
+		      const char *name,
+		      struct vhost_doorbell_backend_info *backend);
+
+/* info.c */
+int vhdb_info(int argc, char **argv);
+
+/* blk.c */
+int vhdb_blk_parse(struct vhdb_blk *blk, const char *spec);
+int vhdb_blk_attach(struct vhdb_blk *blk);
+
+/* image.c */
+int vhdb_image_open(const struct vhdb_blk *blk);
+
+/* stats.c */
+void vhdb_stats_print(FILE *out, const char *when, const struct vhdb_blk *blks,
+		      size_t count);
+
+/* run.c */
+int vhdb_run(int argc, char **argv);
+
+#endif /* VHDB_H */
