@@ -64,6 +64,27 @@ static struct vhdb_vq *find_vq(struct vhdb_device *dev, u32 index)
 	return &dev->vqs[array_index_nospec(index, dev->nvqs)];
 }
 
+/* An argument that is a queue and a number. */
+static long get_vring_state(struct vhdb_device *dev, const void __user *argp,
+			    struct vhdb_vq **vq, u32 *num)
+{
+	struct vhost_vring_state state;
+
+	if (copy_from_user(&state, argp, sizeof(state)))
+		return -EFAULT;
+	*vq = find_vq(dev, state.index);
+	*num = state.num;
+	return *vq ? 0 : -ENOBUFS;
+}
+
+/* The answer to such an argument. */
+static long put_vring_num(void __user *argp, u32 num)
+{
+	struct vhost_vring_state __user *state = argp;
+
+	return put_user(num, &state->num);
+}
+
 static long put_u32(void __user *argp, u32 val)
 {
 	return put_user(val, (u32 __user *)argp);
@@ -195,17 +216,15 @@ static long set_config(struct vhdb_device *dev, void __user *argp)
 
 static long set_vring_enable(struct vhdb_device *dev, void __user *argp)
 {
-	struct vhost_vring_state state;
 	struct vhdb_vq *vq;
+	u32 enable;
+	long ret = get_vring_state(dev, argp, &vq, &enable);
 
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
-	vq = find_vq(dev, state.index);
-	if (!vq)
-		return -ENOBUFS;
-	if (state.num > 1)
+	if (ret)
+		return ret;
+	if (enable > 1)
 		return -EINVAL;
-	return vhdb_device_enable_vq(dev, vq, state.num);
+	return vhdb_device_enable_vq(dev, vq, enable);
 }
 
 static long get_vring_num(struct vhdb_device *dev, void __user *argp)
@@ -216,14 +235,11 @@ static long get_vring_num(struct vhdb_device *dev, void __user *argp)
 /* One queue's size, where GET_VRING_NUM is that of all. */
 static long get_vring_size(struct vhdb_device *dev, void __user *argp)
 {
-	struct vhost_vring_state state;
+	struct vhdb_vq *vq;
+	u32 num;
+	long ret = get_vring_state(dev, argp, &vq, &num);
 
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
-	if (!find_vq(dev, state.index))
-		return -ENOBUFS;
-	state.num = dev->queue_size;
-	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+	return ret ?: put_vring_num(argp, dev->queue_size);
 }
 
 static long set_config_call(struct vhdb_device *dev, void __user *argp)
@@ -263,14 +279,11 @@ static long get_one(struct vhdb_device *dev, void __user *argp)
 
 static long get_vring_group(struct vhdb_device *dev, void __user *argp)
 {
-	struct vhost_vring_state state;
+	struct vhdb_vq *vq;
+	u32 num;
+	long ret = get_vring_state(dev, argp, &vq, &num);
 
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
-	if (!find_vq(dev, state.index))
-		return -ENOBUFS;
-	state.num = 0;
-	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+	return ret ?: put_vring_num(argp, 0);
 }
 
 static long set_group_asid(struct vhdb_device *dev, void __user *argp)
@@ -289,70 +302,57 @@ static long resume(struct vhdb_device *dev, void __user *argp)
 	return 0;
 }
 
-static long set_vring_num(struct vhdb_device *dev, struct vhdb_vq *vq,
-			  const struct vhost_vring_state *state)
-{
-	/* 2.7: a power of 2 */
-	if (!state->num || state->num > dev->queue_size ||
-	    !is_power_of_2(state->num))
-		return -EINVAL;
-	vq->num = state->num;
-	return 0;
-}
-
-static long set_vring_base(struct vhdb_device *dev, struct vhdb_vq *vq,
-			   const struct vhost_vring_state *state)
-{
-	if (state->num > U16_MAX)
-		return -EINVAL;
-	vq->base = state->num;
-	return 0;
-}
-
 /* What cannot be changed under a ring that is in use. */
-static long set_vring_state(struct vhdb_device *dev, void __user *argp,
-			    long (*set)(struct vhdb_device *dev,
-					struct vhdb_vq *vq,
-					const struct vhost_vring_state *state))
+static long get_idle_vring_state(struct vhdb_device *dev,
+				 const void __user *argp, struct vhdb_vq **vq,
+				 u32 *num)
 {
-	struct vhost_vring_state state;
+	long ret = get_vring_state(dev, argp, vq, num);
+
+	if (ret)
+		return ret;
+	return (*vq)->started ? -EBUSY : 0;
+}
+
+static long set_vring_num(struct vhdb_device *dev, void __user *argp)
+{
 	struct vhdb_vq *vq;
+	u32 num;
+	long ret = get_idle_vring_state(dev, argp, &vq, &num);
 
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
-	vq = find_vq(dev, state.index);
-	if (!vq)
-		return -ENOBUFS;
-	return vq->started ? -EBUSY : set(dev, vq, &state);
+	if (ret)
+		return ret;
+	/* 2.7: a power of 2 */
+	if (!num || num > dev->queue_size || !is_power_of_2(num))
+		return -EINVAL;
+	vq->num = num;
+	return 0;
 }
 
-static long ioctl_set_vring_num(struct vhdb_device *dev, void __user *argp)
+static long set_vring_base(struct vhdb_device *dev, void __user *argp)
 {
-	return set_vring_state(dev, argp, set_vring_num);
-}
+	struct vhdb_vq *vq;
+	u32 num;
+	long ret = get_idle_vring_state(dev, argp, &vq, &num);
 
-static long ioctl_set_vring_base(struct vhdb_device *dev, void __user *argp)
-{
-	return set_vring_state(dev, argp, set_vring_base);
+	if (ret)
+		return ret;
+	if (num > U16_MAX)
+		return -EINVAL;
+	vq->base = num;
+	return 0;
 }
 
 static long get_vring_base(struct vhdb_device *dev, void __user *argp)
 {
-	struct vhost_vring_state state;
 	struct vhdb_vq *vq;
+	u32 num;
 	u16 base;
-	int err;
+	long ret = get_vring_state(dev, argp, &vq, &num);
 
-	if (copy_from_user(&state, argp, sizeof(state)))
-		return -EFAULT;
-	vq = find_vq(dev, state.index);
-	if (!vq)
-		return -ENOBUFS;
-	err = vhdb_vq_get_base(vq, &base);
-	if (err)
-		return err;
-	state.num = base;
-	return copy_to_user(argp, &state, sizeof(state)) ? -EFAULT : 0;
+	if (!ret)
+		ret = vhdb_vq_get_base(vq, &base);
+	return ret ?: put_vring_num(argp, base);
 }
 
 /*
@@ -452,9 +452,9 @@ static const struct vhost_ioctl {
 	{ VHOST_GET_BACKEND_FEATURES, ANYONE, get_backend_features },
 	{ VHOST_SET_BACKEND_FEATURES, NOT_OTHERS, set_backend_features },
 	{ VHOST_SET_OWNER, ANYONE, set_owner },
-	{ VHOST_SET_VRING_NUM, OWNER, ioctl_set_vring_num },
+	{ VHOST_SET_VRING_NUM, OWNER, set_vring_num },
 	{ VHOST_SET_VRING_ADDR, OWNER, set_vring_addr },
-	{ VHOST_SET_VRING_BASE, OWNER, ioctl_set_vring_base },
+	{ VHOST_SET_VRING_BASE, OWNER, set_vring_base },
 	{ VHOST_GET_VRING_BASE, OWNER, get_vring_base },
 	{ VHOST_SET_VRING_KICK, OWNER, set_vring_kick },
 	{ VHOST_SET_VRING_CALL, OWNER, set_vring_call },

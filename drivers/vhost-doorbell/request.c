@@ -104,6 +104,24 @@ static int cursor_next(struct vhdb_vq *vq, struct vhdb_cursor *c, u32 max,
 	return 0;
 }
 
+/* Copies the next bytes under a cursor; they must be there. */
+static int cursor_copy(struct vhdb_vq *vq, struct vhdb_cursor *c, void *to,
+		       u32 len)
+{
+	while (len) {
+		struct vhdb_piece piece;
+		int err = cursor_next(vq, c, len, VHDB_READ, &piece);
+
+		if (err)
+			return err;
+		if (copy_from_user(to, (void __user *)piece.uaddr, piece.len))
+			return -EFAULT;
+		to += piece.len;
+		len -= piece.len;
+	}
+	return 0;
+}
+
 /**
  * vhdb_fetch() - copy an indirect table, for the engine
  * @data: the queue
@@ -117,22 +135,10 @@ static int cursor_next(struct vhdb_vq *vq, struct vhdb_cursor *c, u32 max,
 int vhdb_fetch(void *data, u64 iova, void *to, u32 len)
 {
 	struct vhdb_seg seg = { .addr = iova, .len = len };
-	struct vhdb_vq *vq = data;
 	struct vhdb_cursor c;
 
 	cursor_init(&c, &seg, 1);
-	while (c.left) {
-		struct vhdb_piece piece;
-		int err = cursor_next(vq, &c, len, VHDB_READ, &piece);
-
-		if (err)
-			return err;
-		if (copy_from_user(to, (void __user *)piece.uaddr, piece.len))
-			return -EFAULT;
-		to += piece.len;
-		len -= piece.len;
-	}
-	return 0;
+	return cursor_copy(data, &c, to, len);
 }
 
 /**
@@ -293,18 +299,7 @@ int vhdb_vq_copy_from(struct vhdb_vq *vq, void *to, u32 len)
 {
 	if (len > vq->out.left)
 		return -EINVAL;
-	while (len) {
-		struct vhdb_piece piece;
-		int err = cursor_next(vq, &vq->out, len, VHDB_READ, &piece);
-
-		if (err)
-			return err;
-		if (copy_from_user(to, (void __user *)piece.uaddr, piece.len))
-			return -EFAULT;
-		to += piece.len;
-		len -= piece.len;
-	}
-	return 0;
+	return cursor_copy(vq, &vq->out, to, len);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_copy_from);
 
