@@ -181,14 +181,30 @@ static __u64 stat_broken(struct vhdb_disk *disk)
 }
 
 /*
+ * How things stood before the driver broke a rule. Taken before that can be
+ * seen: a device may look at its ring without being rung.
+ */
+struct seen {
+	__u64 broken;
+	__u16 used;
+};
+
+static struct seen see(struct vhdb_disk *disk)
+{
+	return (struct seen){
+		.broken = stat_broken(disk),
+		.used = used_idx(&disk->dev.vring[0]),
+	};
+}
+
+/*
  * Kick, and see the queue break: told everywhere where it is to be told; the
  * other queue lives. The bad request may be given back, but with nothing done.
  */
-static int breaks(struct vhdb_disk *disk)
+static int breaks(struct vhdb_disk *disk, struct seen before)
 {
 	struct vhdb_vring *vr = &disk->dev.vring[0];
-	__u64 before = stat_broken(disk);
-	__u16 used = used_idx(vr);
+	__u16 used = before.used;
 
 	vhdb_vring_kick(vr);
 	if (!vhdb_wait_for(is_broken(disk)))
@@ -197,7 +213,7 @@ static int breaks(struct vhdb_disk *disk)
 		return -ENOMSG;
 	if (vhdb_eventfd_wait(disk->config_call))
 		return -ENODATA;
-	if (stat_broken(disk) != before + 1)
+	if (stat_broken(disk) != before.broken + 1)
 		return -ERANGE;
 	if (vhdb_disk_io(disk, 1, T_IN, 0, disk->data + DATA, 512) != OK(513))
 		return -EIO;
@@ -207,17 +223,19 @@ static int breaks(struct vhdb_disk *disk)
 	return 0;
 }
 
-#define EXPECT_BREAKS()							\
+#define EXPECT_BREAKS(before)						\
 do {									\
-	EXPECT_EQ(0, breaks(&self->disk));				\
+	EXPECT_EQ(0, breaks(&self->disk, before));			\
 	EXPECT_REVIVES();						\
 } while (0)
 
 /* The chain at @head breaks the queue. */
 #define EXPECT_CHAIN_BREAKS(head)					\
 do {									\
+	struct seen before_ = see(&self->disk);				\
+									\
 	expose(self->vr, head);						\
-	EXPECT_BREAKS();						\
+	EXPECT_BREAKS(before_);						\
 } while (0)
 
 /* The table, of which @bytes are told, breaks the queue. */
@@ -514,9 +532,11 @@ TEST_F(hostile, table_not_negotiated)
 TEST_F(hostile, avail_index_jumps)
 {
 	static const __u16 jumps[] = { NUM + 1, 0x8000, 0xffff };
+	struct seen before;
 	unsigned int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(jumps); i++) {
+		before = see(&self->disk);
 		good_chain(self->vr->desc, 0, self->disk.data);
 		for (j = 0; j < NUM; j++)
 			self->vr->avail->ring[j] = 0;
@@ -524,7 +544,7 @@ TEST_F(hostile, avail_index_jumps)
 		__atomic_store_n(&self->vr->avail->idx,
 				 htole16(self->vr->avail_idx),
 				 __ATOMIC_RELEASE);
-		EXPECT_BREAKS();
+		EXPECT_BREAKS(before);
 	}
 }
 
@@ -548,11 +568,12 @@ TEST_F(hostile, head_repeated)
 
 TEST_F(hostile, broken_queue_stays_so)
 {
+	struct seen before = see(&self->disk);
 	struct vhdb_vring *vr = self->vr;
 
 	good_chain(vr->desc, 0, self->disk.data);
 	expose(vr, NUM);
-	EXPECT_EQ(0, breaks(&self->disk));
+	EXPECT_EQ(0, breaks(&self->disk, before));
 	/* A good request does not mend it, nor does a bad one count twice. */
 	expose(vr, 0);
 	vhdb_vring_kick(vr);
@@ -568,9 +589,10 @@ TEST_F(hostile, broken_queue_stays_so)
 TEST_F(hostile, both_queues_broken)
 {
 	struct vhdb_vring *other = &self->disk.dev.vring[1];
+	struct seen before = see(&self->disk);
 
 	expose(self->vr, NUM);
-	EXPECT_EQ(0, breaks(&self->disk));
+	EXPECT_EQ(0, breaks(&self->disk, before));
 	expose(other, NUM);
 	vhdb_vring_kick(other);
 	EXPECT_EQ(0, vhdb_eventfd_wait(other->err));
