@@ -175,7 +175,8 @@ struct vhost_doorbell_backend_info {
  *                @fd is open with O_APPEND
  *   -E2BIG       @size beyond what the kernel knows, tail not zero
  *   -ENOENT      no such back end
- *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits
+ *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits, or
+ *                @queue_size no power of two
  *   -EOPNOTSUPP  @features_require or @dialect not offered, or a kind of
  *                device that the back end cannot serve (zoned storage)
  *   -EBADF       @fd is not open, or not for reading
