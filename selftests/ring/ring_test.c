@@ -42,6 +42,19 @@ TEST(sizes)
 	}
 }
 
+/* 2.7.10.2: with event indices the flags are 0, whatever was there before. */
+TEST_F(ring, flags_at_start)
+{
+	struct dev *d = &self->d;
+
+	ASSERT_EQ(0, dev_init(d, 8, variant->features, 0, 1));
+	memset(d->vq.device, 0xff, sizeof(u16));
+	ASSERT_EQ(0, dev_attach(d, 8, 0, dev_fetch));
+	EXPECT_EQ(variant->features & F_EVENT_IDX ? 0 : 0xffff,
+		  mock_split_used_flags(&d->vq));
+	dev_exit(d);
+}
+
 /* Empty, full, empty again; at each position of the index. */
 TEST_F(ring, full)
 {
