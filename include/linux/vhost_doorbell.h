@@ -25,6 +25,7 @@
 
 struct file;
 struct module;
+struct vhdb_bell;
 struct vhdb_vq;
 
 /**
@@ -187,5 +188,10 @@ void vhdb_pages_init(struct vhdb_pages *pages);
 bool vhdb_pages_dirty(const struct vhdb_pages *pages);
 void vhdb_pages_redirty(struct vhdb_pages *pages);
 void vhdb_pages_release(struct vhdb_pages *pages);
+
+/* For users of the back end "bell": a module that needs its module. */
+struct vhdb_bell *vhdb_bell_get(struct file *file);
+void vhdb_bell_put(struct vhdb_bell *bell);
+void vhdb_bell_ring(struct vhdb_bell *bell);
 
 #endif /* _LINUX_VHOST_DOORBELL_H */
