@@ -12,13 +12,18 @@
  * after ATTACH is issued in one of two dialects of <linux/vhost.h>: the
  * vhost-vdpa ioctls, or the classic vhost ioctls.
  *
+ * A back end without queues ("bell") is no virtio device: open -> ATTACH ->
+ * its own ioctls -> close. It has no owner, and every ioctl of
+ * <linux/vhost.h>, GET_STATS and IOTLB messages give -EOPNOTSUPP.
+ *
  * Errors that every ioctl of the file may give:
  *
  *   -ENOTTY      not an ioctl of this file
  *   -ENODEV      no back end is attached yet
  *   -EPERM       the file has no owner yet, or belongs to another process's
  *                memory, and the ioctl needs the owner
- *   -EOPNOTSUPP  an ioctl of the other dialect
+ *   -EOPNOTSUPP  an ioctl of the other dialect, or of a virtio device, and the
+ *                back end is none
  *   -EBUSY       not while the device runs (or, for ATTACH, attached already;
  *                for VHOST_SET_OWNER, owned already)
  *   -ENOBUFS     no such queue
@@ -38,7 +43,7 @@
  * Raised when something is added. Nothing that has been released is removed
  * or changes its meaning, so a client asks for "at least".
  */
-#define VHOST_DOORBELL_ABI_VERSION	1
+#define VHOST_DOORBELL_ABI_VERSION	2
 
 /** define VHOST_DOORBELL_IOCTL - type byte of the ioctls of this file */
 #define VHOST_DOORBELL_IOCTL		0xD8
@@ -119,8 +124,9 @@ struct vhost_doorbell_info {
  * @size: as in &struct vhost_doorbell_info
  * @index: in: 0 to &vhost_doorbell_info.backends - 1; -ENOENT past the end
  * @name: out: name for &vhost_doorbell_attach.backend, NUL-terminated
- * @device_id: out: virtio device ID (virtio spec 1.3, 5)
- * @queues_max: out: most queues that this back end serves
+ * @device_id: out: virtio device ID (virtio spec 1.3, 5); 0 for a back end
+ *	that is no virtio device
+ * @queues_max: out: most queues that this back end serves; 0 if it has none
  * @features: out: every virtio feature bit that it may offer, ring features
  *	and those that are offered on request only included
  *
@@ -149,7 +155,8 @@ struct vhost_doorbell_backend_info {
  * @fd: what the back end serves. "blk": a block device or a regular file
  *	(a raw image), opened for reading and, without
  *	VHOST_DOORBELL_ATTACH_RO, for writing. The kernel takes a reference of
- *	its own; the fd may be closed afterwards.
+ *	its own; the fd may be closed afterwards. "bell": -1, it serves
+ *	nothing, and the fields from @dialect on are 0.
  * @dialect: enum vhost_doorbell_dialect
  * @features_allow: virtio feature bits that may be offered; 0 stands for all
  *	that are safe with stock clients. Bits that are offered on request only
@@ -171,12 +178,14 @@ struct vhost_doorbell_backend_info {
  * Errors, besides those of every ioctl:
  *
  *   -EINVAL      @size too small, unknown flag or dialect, @backend not
- *                terminated, bad @logical_block_size, @reserved not zero, or
- *                @fd is open with O_APPEND
+ *                terminated, bad @logical_block_size, @reserved not zero,
+ *                @fd is open with O_APPEND, or a flag, a @fd or a @serial for
+ *                a back end that has no use for it
  *   -E2BIG       @size beyond what the kernel knows, tail not zero
  *   -ENOENT      no such back end
- *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits, or
- *                @queue_size no power of two
+ *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits (other
+ *                than 0 where there are no queues), or @queue_size no power
+ *                of two
  *   -EOPNOTSUPP  @features_require or @dialect not offered, or a kind of
  *                device that the back end cannot serve (zoned storage)
  *   -EBADF       @fd is not open, or not for reading
@@ -250,6 +259,115 @@ struct vhost_doorbell_stats {
 
 #define VHOST_DOORBELL_STATS_SIZE_V1	104
 
+/*
+ * The back end "bell" counts rings. A bell is rung in three ways, which are
+ * counted apart:
+ *
+ *   eventfd  a signal of the eventfd that the bell is hooked on. KVM's
+ *            ioeventfd signals it when the guest writes to its address: each
+ *            such write is one ring. Counted in the wake-up of whoever
+ *            signals, before that one goes on, so nothing coalesces.
+ *   ioctl    VHOST_DOORBELL_BELL_RING
+ *   kernel   vhdb_bell_ring() of another kernel module
+ *
+ * What is a ring of an eventfd, and what is none:
+ *
+ *   - A signal from the kernel is one ring. It is one when the eventfd's
+ *     counter is full, too.
+ *   - A write(2) of n is one ring, whatever n is, 0 included, and whether or
+ *     not EFD_SEMAPHORE is set. A write that blocks is one when it ends; one
+ *     that fails is none.
+ *   - A read(2) is none. The bell itself never reads the eventfd: its counter
+ *     goes on growing unless somebody else reads it, and a reader takes
+ *     nothing from the bell.
+ *   - What was signalled before HOOK is none.
+ *   - While an irqfd is set on the same eventfd, KVM takes its signals first
+ *     and alone: those rings are hidden from the bell, and from every other
+ *     waiter. Do not share an eventfd with an irqfd.
+ *
+ * All of these ioctls may be issued by any process that has the file. Errors,
+ * besides those of every ioctl: before ATTACH -ENODEV, and -ENOTTY where
+ * another back end than "bell" is attached.
+ *
+ * Since ABI version 2.
+ */
+
+/**
+ * struct vhost_doorbell_bell_hook - which eventfd rings a bell
+ * @fd: an eventfd, or -1 for none. The kernel takes a reference of its own;
+ *	the fd may be closed afterwards, and rings go on.
+ * @reserved: zero
+ *
+ * A bell is hooked on one eventfd at a time, and an eventfd may have many
+ * bells. Each signal that comes after the ioctl has returned is counted; one
+ * that comes while it runs may or may not be. Hooking the eventfd that is
+ * hooked already changes nothing and misses nothing. The counts stay.
+ *
+ * Errors: -EINVAL @reserved is not zero, or @fd is not an eventfd; -EBADF @fd
+ * is not open (other negative numbers than -1 included). Nothing has changed
+ * then.
+ */
+struct vhost_doorbell_bell_hook {
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * define VHOST_DOORBELL_BELL_COUNT_RESET - tell the counts and start at 0 again
+ *
+ * What is told is what is taken away: a ring that comes meanwhile is in this
+ * count or in the next one, in exactly one of them.
+ */
+#define VHOST_DOORBELL_BELL_COUNT_RESET	(1U << 0)
+
+/**
+ * struct vhost_doorbell_bell_count - how often a bell was rung
+ * @eventfd: out: rings by the eventfd, since ATTACH or the last reset
+ * @ioctl: out: rings by VHOST_DOORBELL_BELL_RING
+ * @kernel: out: rings by kernel modules
+ * @flags: in: VHOST_DOORBELL_BELL_COUNT_* bits
+ * @reserved: in: zero
+ *
+ * Each count is exact; of rings that come meanwhile, the three need not be of
+ * one moment.
+ *
+ * Errors: -EINVAL an unknown flag, or @reserved is not zero. On an error
+ * nothing is reset.
+ */
+struct vhost_doorbell_bell_count {
+	__u64 eventfd;
+	__u64 ioctl;
+	__u64 kernel;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct vhost_doorbell_bell_call - whom a bell tells
+ * @fd: an eventfd that is signalled for each @every rings, or -1 for none
+ * @every: rings, of all sources together, counted from this ioctl on: the
+ *	@every'th, the 2 * @every'th and so on is told. 0 if and only if @fd
+ *	is -1.
+ *
+ * The signal comes a moment after the ring, from an interrupt of its own: an
+ * eventfd must not be signalled by what waits for an eventfd. Rings that
+ * follow each other fast may share one signal, so @fd tells that @every rings
+ * were made, not how often. A reset of the counts does not start it over.
+ *
+ * @fd may be the eventfd that the bell is hooked on, or one that rings another
+ * bell. A ring that is itself the signal of a bell is counted, but does not
+ * count towards @every: bells do not set each other off for ever.
+ *
+ * Nothing is signalled on the old eventfd after the ioctl has returned.
+ *
+ * Errors: -EINVAL @every does not go with @fd, or @fd is not an eventfd;
+ * -EBADF @fd is not open; -ENOMEM. Nothing has changed then.
+ */
+struct vhost_doorbell_bell_call {
+	__s32 fd;
+	__u32 every;
+};
+
 /**
  * define VHOST_DOORBELL_GET_INFO - version, limits and capabilities
  *
@@ -274,5 +392,26 @@ struct vhost_doorbell_stats {
 #define VHOST_DOORBELL_GET_STATS \
 	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x03, \
 	     VHOST_DOORBELL_STATS_SIZE_V1)
+
+/*
+ * From this number on the ioctls are a back end's own: a file that has another
+ * back end gives -ENOTTY, one that has none yet -ENODEV.
+ */
+#define VHOST_DOORBELL_BACKEND_NR	0x40
+
+/** define VHOST_DOORBELL_BELL_HOOK - see &struct vhost_doorbell_bell_hook */
+#define VHOST_DOORBELL_BELL_HOOK \
+	_IOW(VHOST_DOORBELL_IOCTL, 0x40, struct vhost_doorbell_bell_hook)
+
+/** define VHOST_DOORBELL_BELL_RING - ring a bell once; takes no argument */
+#define VHOST_DOORBELL_BELL_RING	_IO(VHOST_DOORBELL_IOCTL, 0x41)
+
+/** define VHOST_DOORBELL_BELL_COUNT - see &struct vhost_doorbell_bell_count */
+#define VHOST_DOORBELL_BELL_COUNT \
+	_IOWR(VHOST_DOORBELL_IOCTL, 0x42, struct vhost_doorbell_bell_count)
+
+/** define VHOST_DOORBELL_BELL_CALL - see &struct vhost_doorbell_bell_call */
+#define VHOST_DOORBELL_BELL_CALL \
+	_IOW(VHOST_DOORBELL_IOCTL, 0x43, struct vhost_doorbell_bell_call)
 
 #endif /* _UAPI_LINUX_VHOST_DOORBELL_H */
