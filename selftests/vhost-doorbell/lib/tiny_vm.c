@@ -45,7 +45,8 @@ const char *tiny_vm_missing(void)
 		{ KVM_CAP_USER_MEMORY,	  "KVM lacks KVM_CAP_USER_MEMORY" },
 		{ KVM_CAP_IRQCHIP,	  "KVM lacks KVM_CAP_IRQCHIP" },
 		{ KVM_CAP_IRQFD,	  "KVM lacks KVM_CAP_IRQFD" },
-		{ KVM_CAP_IOEVENTFD,	  "KVM lacks KVM_CAP_IOEVENTFD" },
+		{ KVM_CAP_IOEVENTFD,
+		  "this kernel's KVM has no ioeventfd (KVM_CAP_IOEVENTFD): see Documentation/kvm-patches.rst" },
 		{ KVM_CAP_IMMEDIATE_EXIT, "KVM lacks KVM_CAP_IMMEDIATE_EXIT" },
 	};
 	static char text[64];
