@@ -79,7 +79,8 @@ int vhdb_kvm_check(char *const *argv, size_t argc)
 	if (!needs_kvm(argv, argc) || vhdb_kvm_ioeventfd())
 		return 0;
 
-	vhdb_error("this kernel's KVM has no ioeventfd (KVM_CAP_IOEVENTFD): QEMU would not start on it, and a guest's doorbells would not reach the driver");
-	vhdb_hint("use a kernel with ioeventfd (a distribution's has it), or add it with kvm-patches/; `-accel tcg` does without KVM");
+	vhdb_error("this kernel's KVM has no ioeventfd (KVM_CAP_IOEVENTFD): %s",
+		   "QEMU doesn't start on it");
+	vhdb_hint("use a distribution's kernel, add it with kvm-patches/, or do without KVM: -accel tcg");
 	return -1;
 }

@@ -101,7 +101,8 @@ static void open_vm(void)
 	if (kvm < 0)
 		fail("/dev/kvm");
 	if (ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IOEVENTFD) <= 0) {
-		fprintf(stderr, "register_bench: this kernel's KVM has no ioeventfd (KVM_CAP_IOEVENTFD)\n");
+		fprintf(stderr, "register_bench: %s\n",
+			"this kernel's KVM has no ioeventfd (KVM_CAP_IOEVENTFD)");
 		exit(1);
 	}
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
