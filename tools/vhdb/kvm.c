@@ -81,6 +81,6 @@ int vhdb_kvm_check(char *const *argv, size_t argc)
 
 	vhdb_error("this kernel's KVM has no ioeventfd (KVM_CAP_IOEVENTFD): %s",
 		   "QEMU doesn't start on it");
-	vhdb_hint("use a distribution's kernel, add it with kvm-patches/, or do without KVM: -accel tcg");
+	vhdb_hint("add it with kvm-patches/, boot a stock kernel, or use -accel tcg");
 	return -1;
 }
