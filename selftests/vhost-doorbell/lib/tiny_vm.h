@@ -26,6 +26,15 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+/* Hypercall doorbells: of a patched kernel's headers only, and provisional */
+#ifndef KVM_CAP_IOEVENTFD_HYPERCALL
+#define KVM_CAP_IOEVENTFD_HYPERCALL	0x76620001
+#define KVM_IOEVENTFD_FLAG_HYPERCALL	(1U << 30)
+#endif
+#ifndef KVM_HC_IOEVENTFD
+#define KVM_HC_IOEVENTFD		0x76620001
+#endif
+
 /* Where things lie in the guest's memory */
 #define TINY_VM_IVT		0x0000	/* 256 vectors, 1 KiB */
 #define TINY_VM_ARGS		0x1000	/* a page for what guest and test share */
