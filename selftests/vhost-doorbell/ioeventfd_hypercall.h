@@ -64,9 +64,15 @@ static void check_call(struct __test_metadata *_metadata, struct rig *rig,
 }
 
 /* From 64-bit code: a hit returns 0, all else is not known */
+static void check_doorbell(struct __test_metadata *_metadata, struct rig *rig,
+			   __u64 number, __u64 data, unsigned int who)
+{
+	check_call(_metadata, rig, KVM_HC_IOEVENTFD, number, data,
+		   who == NOBODY ? NOT_KNOWN : 0, who);
+}
+
 #define CHECK_CALL(number, data, who)					\
-	check_call(_metadata, &self->rig, KVM_HC_IOEVENTFD, number,	\
-		   data, (who) == NOBODY ? NOT_KNOWN : 0, who)
+	check_doorbell(_metadata, &self->rig, number, data, who)
 
 /* Each bit of the number counts, whatever the data */
 TEST_F(hypercall, wildcard)

@@ -418,9 +418,15 @@ static bool collide(const struct shape *a, const struct shape *b)
 	return !a->match || !b->match || a->data == b->data;
 }
 
+static int shape_eventfd(struct rig *rig, unsigned int who, __u64 addr,
+			 const struct shape *s, unsigned int flags)
+{
+	return tiny_vm_ioeventfd(&rig->vm, rig->fd[who], addr, s->len,
+				 flags | (s->match ? MATCH : 0), s->data);
+}
+
 #define SHAPE(who, addr, s, how)					\
-	IOEVENTFD(who, addr, (s)->len, ((s)->match ? MATCH : 0) | (how),\
-		  (s)->data)
+	shape_eventfd(&self->rig, who, addr, s, variant->flags | (how))
 
 /* Each pair, by the same eventfd and by another one: it plays no part */
 TEST_F(bus, collisions)

@@ -257,6 +257,10 @@ struct tiny_script {
 	struct tiny_step step[];
 };
 
+/* Its code, and the single hypercall's with either instruction (x86 only) */
+extern const char tiny_script_code[], tiny_script_end[];
+extern const char tiny_vmmcall_code[], tiny_vmcall_code[], tiny_vmcall_end[];
+
 /* The code is shared by all vcpus: put it to TINY_VM_CODE, once */
 int tiny_vm_load_script(struct tiny_vm *vm);
 /* Start the script that lies at @gpa; in TINY_LONG or TINY_LONG_USER */
