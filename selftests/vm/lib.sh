@@ -12,6 +12,8 @@
 #                 boot/vmlinuz-REL   boot/vmlinux-REL (optional, boots faster)
 #                 lib/modules/REL    with depmod's files
 #                 headers            link to what `make -C` takes
+#                 modules            name of the kernel whose modules of ours it
+#                                    takes, if that is another one (optional)
 #   source/NAME   linux-source-*/    scripts and headers that checks and tests use
 #                 linux-source-*.tar.xz    the whole tree
 #   qemu/10       bin/PROGRAM        wrappers: libraries and firmware from here
@@ -197,10 +199,14 @@ kernel_tarball()
 	die "no source tarball in $dir" "remove that directory and run selftests/vm/setup again"
 }
 
-# kernel_modules NAME: where the build puts our modules for this kernel.
+# kernel_modules NAME: where the build puts our modules for this kernel. One that
+# only differs in its KVM says in the file "modules" which kernel's they are.
 kernel_modules()
 {
-	printf '%s/build/%s\n' "$TOP" "$1"
+	local dir
+
+	dir=$(kernel_tree "$1") || exit
+	printf '%s/build/%s\n' "$TOP" "$(cat "$dir/modules" 2>/dev/null || echo "$1")"
 }
 
 # tool NAME: a program out of the cache (fio, busybox).
