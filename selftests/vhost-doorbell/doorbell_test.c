@@ -240,7 +240,7 @@ static void show_state(struct __test_metadata *_metadata,
 	unsigned int q;
 	__u64 ip = 0;
 
-	tiny_vm_ip(&rig->vm, &ip);
+	tiny_vcpu_ip(&rig->vm.cpu[0], &ip);
 	TH_LOG("guest at code + 0x%llx, %u of %u requests done, status 0x%x",
 	       ip - TINY_VM_CODE, rig->args->completed, rig->args->loops,
 	       vhdb_status(rig->dev));
@@ -263,7 +263,7 @@ static void show_state(struct __test_metadata *_metadata,
 static int run(struct __test_metadata *_metadata,
 	       struct rig *rig)
 {
-	int reason = tiny_vm_run(&rig->vm, 6 * vhdb_timeout_ms());
+	int reason = tiny_vcpu_run(&rig->vm.cpu[0], 6 * vhdb_timeout_ms());
 
 	if (reason < 0)
 		show_state(_metadata, rig);
@@ -276,7 +276,7 @@ static bool exit_is_done(const struct tiny_vm *vm)
 {
 	struct tiny_vm_access access;
 
-	return !tiny_vm_access(vm, &access) && access.pio && access.write &&
+	return !tiny_vcpu_access(&vm->cpu[0], &access) && access.pio && access.write &&
 	       access.addr == TINY_DRIVER_DONE;
 }
 
@@ -284,7 +284,7 @@ static bool exit_is_doorbell(const struct tiny_vm *vm, bool mmio, __u64 value)
 {
 	struct tiny_vm_access access;
 
-	return !tiny_vm_access(vm, &access) && access.pio == !mmio &&
+	return !tiny_vcpu_access(&vm->cpu[0], &access) && access.pio == !mmio &&
 	       access.write && access.len == TINY_DRIVER_STORE &&
 	       access.addr == (mmio ? TINY_VM_MMIO : DOORBELL_PORT) &&
 	       access.value == value;
@@ -360,16 +360,16 @@ static void check_no_exits(struct __test_metadata *_metadata,
 	__u64 in_kernel;
 
 	EXPECT_TRUE(exit_is_done(&rig->vm));
-	EXPECT_EQ(1, rig->vm.runs);
-	EXPECT_EQ(1, rig->vm.exits[KVM_EXIT_IO]);
+	EXPECT_EQ(1, rig->vm.cpu[0].runs);
+	EXPECT_EQ(1, rig->vm.cpu[0].exits[KVM_EXIT_IO]);
 	for (reason = 0; reason < TINY_VM_EXITS; reason++) {
 		if (reason == KVM_EXIT_IO)
 			continue;
-		EXPECT_EQ(0, rig->vm.exits[reason]) {
+		EXPECT_EQ(0, rig->vm.cpu[0].exits[reason]) {
 			TH_LOG("exit reason %u", reason);
 		}
 	}
-	if (!tiny_vm_kvm_stat(&rig->vm, "exits", &in_kernel))
+	if (!tiny_vcpu_kvm_stat(&rig->vm.cpu[0], "exits", &in_kernel))
 		TH_LOG("%llu exits stayed in the kernel, none but the last went to userspace",
 		       in_kernel - 1);
 }
@@ -447,11 +447,11 @@ TEST_F_TIMEOUT(doorbell, control_without_ioeventfd, 600)
 	ASSERT_EQ(KVM_EXIT_IO, run(_metadata, rig));
 	EXPECT_TRUE(exit_is_done(&rig->vm));
 
-	EXPECT_EQ(CONTROL_LOOPS + 1, rig->vm.runs);
+	EXPECT_EQ(CONTROL_LOOPS + 1, rig->vm.cpu[0].runs);
 	EXPECT_EQ(variant->mmio ? CONTROL_LOOPS : 0,
-		  rig->vm.exits[KVM_EXIT_MMIO]);
+		  rig->vm.cpu[0].exits[KVM_EXIT_MMIO]);
 	EXPECT_EQ(variant->mmio ? 1 : CONTROL_LOOPS + 1,
-		  rig->vm.exits[KVM_EXIT_IO]);
+		  rig->vm.cpu[0].exits[KVM_EXIT_IO]);
 	check_queue(_metadata, rig, 0, CONTROL_LOOPS);
 }
 

@@ -36,7 +36,19 @@ static int sys(int ret)
 	return ret < 0 ? -errno : ret;
 }
 
-const char *tiny_vm_missing(void)
+int tiny_vm_cap(int cap)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int ret;
+
+	if (kvm < 0)
+		return -errno;
+	ret = sys(ioctl(kvm, KVM_CHECK_EXTENSION, cap));
+	close(kvm);
+	return ret;
+}
+
+const char *tiny_vm_lacks(void)
 {
 	static const struct {
 		int cap;
@@ -45,7 +57,6 @@ const char *tiny_vm_missing(void)
 		{ KVM_CAP_USER_MEMORY,	  "KVM lacks KVM_CAP_USER_MEMORY" },
 		{ KVM_CAP_IRQCHIP,	  "KVM lacks KVM_CAP_IRQCHIP" },
 		{ KVM_CAP_IRQFD,	  "KVM lacks KVM_CAP_IRQFD" },
-		{ KVM_CAP_IOEVENTFD,	  "KVM lacks KVM_CAP_IOEVENTFD" },
 		{ KVM_CAP_IMMEDIATE_EXIT, "KVM lacks KVM_CAP_IMMEDIATE_EXIT" },
 	};
 	static char text[64];
@@ -67,6 +78,15 @@ const char *tiny_vm_missing(void)
 		if (ioctl(kvm, KVM_CHECK_EXTENSION, needs[i].cap) <= 0)
 			why = needs[i].why;
 	close(kvm);
+	return why;
+}
+
+const char *tiny_vm_missing(void)
+{
+	const char *why = tiny_vm_lacks();
+
+	if (!why && tiny_vm_cap(KVM_CAP_IOEVENTFD) <= 0)
+		why = "KVM lacks KVM_CAP_IOEVENTFD";
 	return why;
 }
 
@@ -93,8 +113,27 @@ int tiny_vm_add_memory(struct tiny_vm *vm, __u64 gpa, size_t size, void *hva)
 }
 
 #ifdef __x86_64__
-static int cpu_init(struct tiny_vm *vm)
+/* What the guest finds by CPUID: all that KVM can do. It allows long mode. */
+static int cpu_set_cpuid(struct tiny_vm *vm, struct tiny_vcpu *cpu)
 {
+	const unsigned int max = 256;
+	struct kvm_cpuid2 *cpuid;
+	int ret;
+
+	cpuid = calloc(1, sizeof(*cpuid) + max * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		return -ENOMEM;
+	cpuid->nent = max;
+	ret = sys(ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid));
+	if (!ret)
+		ret = sys(ioctl(cpu->fd, KVM_SET_CPUID2, cpuid));
+	free(cpuid);
+	return ret;
+}
+
+static int cpu_init(struct tiny_vm *vm, struct tiny_vcpu *cpu)
+{
+	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_segment flat = {
 		.limit = 0xffffffff,
 		.type = 3,		/* read, write, accessed */
@@ -105,7 +144,14 @@ static int cpu_init(struct tiny_vm *vm)
 	struct kvm_sregs sregs;
 	int ret;
 
-	ret = sys(ioctl(vm->vcpu, KVM_GET_SREGS, &sregs));
+	ret = cpu_set_cpuid(vm, cpu);
+	if (ret)
+		return ret;
+	/* All but the first would wait for their INIT and SIPI */
+	ret = sys(ioctl(cpu->fd, KVM_SET_MP_STATE, &state));
+	if (ret)
+		return ret;
+	ret = sys(ioctl(cpu->fd, KVM_GET_SREGS, &sregs));
 	if (ret)
 		return ret;
 	/* Limits outlast interrupts and iret: they reload a selector only */
@@ -118,10 +164,10 @@ static int cpu_init(struct tiny_vm *vm)
 	sregs.cs.type = 11;		/* execute, read, accessed */
 	sregs.idt.base = TINY_VM_IVT;
 	sregs.idt.limit = 256 * 4 - 1;
-	return sys(ioctl(vm->vcpu, KVM_SET_SREGS, &sregs));
+	return sys(ioctl(cpu->fd, KVM_SET_SREGS, &sregs));
 }
 
-static int cpu_start_at(struct tiny_vm *vm, __u32 gpa)
+int tiny_vcpu_start_at(struct tiny_vcpu *cpu, __u32 gpa)
 {
 	struct kvm_regs regs = {
 		.rip = gpa,
@@ -129,13 +175,13 @@ static int cpu_start_at(struct tiny_vm *vm, __u32 gpa)
 		.rflags = 2,		/* the bit that is always set; IF is off */
 	};
 
-	return sys(ioctl(vm->vcpu, KVM_SET_REGS, &regs));
+	return sys(ioctl(cpu->fd, KVM_SET_REGS, &regs));
 }
 
-int tiny_vm_ip(const struct tiny_vm *vm, __u64 *ip)
+int tiny_vcpu_ip(const struct tiny_vcpu *cpu, __u64 *ip)
 {
 	struct kvm_regs regs;
-	int ret = sys(ioctl(vm->vcpu, KVM_GET_REGS, &regs));
+	int ret = sys(ioctl(cpu->fd, KVM_GET_REGS, &regs));
 
 	if (!ret)
 		*ip = regs.rip;
@@ -153,17 +199,17 @@ int tiny_vm_set_vector(struct tiny_vm *vm, unsigned int vector, __u32 gpa)
 	return 0;
 }
 #else
-static int cpu_init(struct tiny_vm *vm)
+static int cpu_init(struct tiny_vm *vm, struct tiny_vcpu *cpu)
 {
 	return -EOPNOTSUPP;
 }
 
-static int cpu_start_at(struct tiny_vm *vm, __u32 gpa)
+int tiny_vcpu_start_at(struct tiny_vcpu *cpu, __u32 gpa)
 {
 	return -EOPNOTSUPP;
 }
 
-int tiny_vm_ip(const struct tiny_vm *vm, __u64 *ip)
+int tiny_vcpu_ip(const struct tiny_vcpu *cpu, __u64 *ip)
 {
 	return -EOPNOTSUPP;
 }
@@ -179,7 +225,7 @@ int tiny_vm_load(struct tiny_vm *vm, const void *code, size_t len)
 	if (len > TINY_VM_STACK - TINY_VM_CODE - 0x2000)
 		return -E2BIG;
 	memcpy((char *)vm->mem + TINY_VM_CODE, code, len);
-	return cpu_start_at(vm, TINY_VM_CODE);
+	return tiny_vcpu_start_at(&vm->cpu[0], TINY_VM_CODE);
 }
 
 /* The order is KVM's: memory and interrupt controllers before the vcpu */
@@ -218,18 +264,34 @@ static int vm_init(struct tiny_vm *vm)
 	if (ret)
 		return ret;
 
-	vm->vcpu = sys(ioctl(vm->vm, KVM_CREATE_VCPU, 0));
-	if (vm->vcpu < 0)
-		return vm->vcpu;
+	ret = tiny_vm_add_vcpu(vm);
+	return ret < 0 ? ret : 0;
+}
+
+int tiny_vm_add_vcpu(struct tiny_vm *vm)
+{
+	struct tiny_vcpu *cpu = &vm->cpu[vm->cpus];
+	int ret;
+
+	if (vm->cpus == TINY_VM_CPUS)
+		return -ENOSPC;
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->run = MAP_FAILED;
+	cpu->fd = sys(ioctl(vm->vm, KVM_CREATE_VCPU, vm->cpus));
+	if (cpu->fd < 0)
+		return cpu->fd;
+	/* From here on tiny_vm_destroy() knows of it */
+	vm->cpus++;
 	ret = sys(ioctl(vm->kvm, KVM_GET_VCPU_MMAP_SIZE, 0));
 	if (ret < 0)
 		return ret;
-	vm->run_size = ret;
-	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       vm->vcpu, 0);
-	if (vm->run == MAP_FAILED)
+	cpu->run_size = ret;
+	cpu->run = mmap(NULL, cpu->run_size, PROT_READ | PROT_WRITE,
+			MAP_SHARED, cpu->fd, 0);
+	if (cpu->run == MAP_FAILED)
 		return -errno;
-	return cpu_init(vm);
+	ret = cpu_init(vm, cpu);
+	return ret ? ret : (int)vm->cpus - 1;
 }
 
 int tiny_vm_create(struct tiny_vm *vm, size_t mem_size)
@@ -239,10 +301,8 @@ int tiny_vm_create(struct tiny_vm *vm, size_t mem_size)
 	memset(vm, 0, sizeof(*vm));
 	vm->kvm = -1;
 	vm->vm = -1;
-	vm->vcpu = -1;
 	vm->mem_fd = -1;
 	vm->mem = MAP_FAILED;
-	vm->run = MAP_FAILED;
 	vm->mem_size = mem_size;
 	if (mem_size < TINY_VM_FREE)
 		return -EINVAL;
@@ -260,15 +320,21 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+static void vcpu_destroy(struct tiny_vcpu *cpu)
+{
+	if (cpu->timer_thread)
+		timer_delete(cpu->timer);
+	cpu->timer_thread = 0;
+	if (cpu->run != MAP_FAILED)
+		munmap(cpu->run, cpu->run_size);
+	cpu->run = MAP_FAILED;
+	close_fd(&cpu->fd);
+}
+
 void tiny_vm_destroy(struct tiny_vm *vm)
 {
-	if (vm->timer_thread)
-		timer_delete(vm->timer);
-	vm->timer_thread = 0;
-	if (vm->run != MAP_FAILED)
-		munmap(vm->run, vm->run_size);
-	vm->run = MAP_FAILED;
-	close_fd(&vm->vcpu);
+	while (vm->cpus)
+		vcpu_destroy(&vm->cpu[--vm->cpus]);
 	close_fd(&vm->vm);
 	close_fd(&vm->kvm);
 	if (vm->mem != MAP_FAILED)
@@ -309,15 +375,15 @@ int tiny_vm_irqfd(struct tiny_vm *vm, int eventfd, unsigned int gsi,
  */
 static void timer_signal(int sig, siginfo_t *info, void *context)
 {
-	struct tiny_vm *vm = info->si_value.sival_ptr;
+	struct tiny_vcpu *cpu = info->si_value.sival_ptr;
 
 	(void)sig;
 	(void)context;
-	__atomic_store_n(&vm->timed_out, 1, __ATOMIC_RELAXED);
-	vm->run->immediate_exit = 1;
+	__atomic_store_n(&cpu->timed_out, 1, __ATOMIC_RELAXED);
+	cpu->run->immediate_exit = 1;
 }
 
-static int timer_arm(struct tiny_vm *vm, int timeout_ms)
+static int timer_arm(struct tiny_vcpu *cpu, int timeout_ms)
 {
 	struct itimerspec when = {
 		.it_value.tv_sec = timeout_ms / 1000,
@@ -326,7 +392,7 @@ static int timer_arm(struct tiny_vm *vm, int timeout_ms)
 	struct sigevent event = {
 		.sigev_notify = SIGEV_THREAD_ID,
 		.sigev_signo = SIGRTMIN,
-		.sigev_value.sival_ptr = vm,
+		.sigev_value.sival_ptr = cpu,
 	};
 	struct sigaction action = {
 		.sa_sigaction = timer_signal,
@@ -334,60 +400,55 @@ static int timer_arm(struct tiny_vm *vm, int timeout_ms)
 	};
 	pid_t self = syscall(SYS_gettid);
 
-	if (vm->timer_thread != self) {
-		if (vm->timer_thread)
-			timer_delete(vm->timer);
-		vm->timer_thread = 0;
+	if (cpu->timer_thread != self) {
+		if (cpu->timer_thread)
+			timer_delete(cpu->timer);
+		cpu->timer_thread = 0;
 		event.sigev_notify_thread_id = self;
 		if (sigaction(SIGRTMIN, &action, NULL) ||
-		    timer_create(CLOCK_MONOTONIC, &event, &vm->timer))
+		    timer_create(CLOCK_MONOTONIC, &event, &cpu->timer))
 			return -errno;
-		vm->timer_thread = self;
+		cpu->timer_thread = self;
 	}
-	return sys(timer_settime(vm->timer, 0, &when, NULL));
+	return sys(timer_settime(cpu->timer, 0, &when, NULL));
 }
 
-static int run_once(struct tiny_vm *vm)
+static int run_once(struct tiny_vcpu *cpu)
 {
 	unsigned int reason;
-	int ret = sys(ioctl(vm->vcpu, KVM_RUN, 0));
+	int ret = sys(ioctl(cpu->fd, KVM_RUN, 0));
 
 	if (ret && ret != -EINTR)
 		return ret;
-	reason = ret ? KVM_EXIT_INTR : vm->run->exit_reason;
-	vm->runs++;
-	vm->exits[reason < TINY_VM_EXITS ? reason : TINY_VM_EXITS - 1]++;
+	reason = ret ? KVM_EXIT_INTR : cpu->run->exit_reason;
+	cpu->runs++;
+	cpu->exits[reason < TINY_VM_EXITS ? reason : TINY_VM_EXITS - 1]++;
 	return reason;
 }
 
-int tiny_vm_run(struct tiny_vm *vm, int timeout_ms)
+int tiny_vcpu_run(struct tiny_vcpu *cpu, int timeout_ms)
 {
 	int ret;
 
-	__atomic_store_n(&vm->timed_out, 0, __ATOMIC_RELAXED);
-	vm->run->immediate_exit = 0;
-	ret = timer_arm(vm, timeout_ms);
+	__atomic_store_n(&cpu->timed_out, 0, __ATOMIC_RELAXED);
+	cpu->run->immediate_exit = 0;
+	ret = timer_arm(cpu, timeout_ms);
 	if (ret)
 		return ret;
 	do {
-		ret = run_once(vm);
+		ret = run_once(cpu);
 	} while (ret == KVM_EXIT_INTR &&
-		 !__atomic_load_n(&vm->timed_out, __ATOMIC_RELAXED));
+		 !__atomic_load_n(&cpu->timed_out, __ATOMIC_RELAXED));
 	if (ret == KVM_EXIT_INTR)
 		return -ETIMEDOUT;
-	timer_arm(vm, 0);
+	timer_arm(cpu, 0);
 	return ret;
 }
 
-void tiny_vm_clear_counts(struct tiny_vm *vm)
+int tiny_vcpu_access(const struct tiny_vcpu *cpu,
+		     struct tiny_vm_access *access)
 {
-	vm->runs = 0;
-	memset(vm->exits, 0, sizeof(vm->exits));
-}
-
-int tiny_vm_access(const struct tiny_vm *vm, struct tiny_vm_access *access)
-{
-	const struct kvm_run *run = vm->run;
+	const struct kvm_run *run = cpu->run;
 	const void *value;
 
 	memset(access, 0, sizeof(*access));
@@ -440,10 +501,11 @@ static long stat_offset(int fd, const struct kvm_stats_header *header,
 	return ret;
 }
 
-int tiny_vm_kvm_stat(const struct tiny_vm *vm, const char *name, __u64 *value)
+int tiny_vcpu_kvm_stat(const struct tiny_vcpu *cpu, const char *name,
+		       __u64 *value)
 {
 	struct kvm_stats_header header;
-	int fd = ioctl(vm->vcpu, KVM_GET_STATS_FD, 0);
+	int fd = ioctl(cpu->fd, KVM_GET_STATS_FD, 0);
 	long ret;
 
 	if (fd < 0)
@@ -459,7 +521,8 @@ int tiny_vm_kvm_stat(const struct tiny_vm *vm, const char *name, __u64 *value)
 	return ret;
 }
 #else
-int tiny_vm_kvm_stat(const struct tiny_vm *vm, const char *name, __u64 *value)
+int tiny_vcpu_kvm_stat(const struct tiny_vcpu *cpu, const char *name,
+		       __u64 *value)
 {
 	return -EOPNOTSUPP;
 }

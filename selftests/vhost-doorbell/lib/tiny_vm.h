@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The smallest VMM that can ring a doorbell: one vcpu in real mode, memory from
- * guest physical address 0 up, the in-kernel interrupt controllers, ioeventfds
- * and irqfds. The guest is a few
- * instructions of the test's own; there is no firmware and no device model, so
- * whatever the guest writes and KVM does not take comes back from
- * tiny_vm_run(), counted by reason.
+ * The smallest VMM that can ring a doorbell: a few vcpus, memory from guest
+ * physical address 0 up, the in-kernel interrupt controllers, ioeventfds and
+ * irqfds. The guest is a few instructions of the test's own; there is no
+ * firmware and no device model, so whatever the guest writes and KVM does not
+ * take comes back from tiny_vcpu_run(), counted by reason.
  *
- * Real mode with segments of base 0 and limit 4 GiB: code is 16-bit (.code16)
- * and lies below 64 KiB, but 32-bit registers and addresses may be used and
- * reach everything, MMIO too. It needs no descriptor tables, and KVM's emulator,
- * which some hosts run all such guests in, knows all of it (of protected mode it
- * lacks iret).
+ * A vcpu starts in real mode, with segments of base 0 and limit 4 GiB: code is
+ * 16-bit (.code16) and lies below 64 KiB, but 32-bit registers and addresses may
+ * be used and reach everything, MMIO too. It needs no descriptor tables, and
+ * KVM's emulator, which some hosts run all such guests in, knows all of it (of
+ * protected mode it lacks iret). tiny_mode.c has the other modes.
  *
  * As in vhdb_dev.h nothing here asserts or prints: 0 (or a value) is success,
  * -errno failure.
@@ -32,6 +31,7 @@
 #define TINY_VM_ARGS		0x1000	/* a page for what guest and test share */
 #define TINY_VM_CODE		0x2000	/* 16 KiB for the guest's code */
 #define TINY_VM_STACK		0x8000	/* grows down from here */
+#define TINY_VM_PAGING		0x9000	/* page tables of the 64-bit modes */
 #define TINY_VM_FREE		0x10000	/* from here on: the test's own */
 
 /*
@@ -48,18 +48,12 @@
 #define TINY_VM_MMIO		0xd0000000
 
 #define TINY_VM_EXITS		64	/* exit reasons that are told apart */
+#define TINY_VM_CPUS		8	/* at most */
 
-struct tiny_vm {
-	int kvm;
-	int vm;
-	int vcpu;
+struct tiny_vcpu {
+	int fd;
 	struct kvm_run *run;
 	size_t run_size;
-
-	void *mem;			/* guest physical 0, shared memory */
-	size_t mem_size;
-	int mem_fd;			/* memfd of it */
-	unsigned int slots;
 
 	/* Exits to userspace: returns of KVM_RUN, all and by KVM_EXIT_* */
 	unsigned long runs;
@@ -68,6 +62,18 @@ struct tiny_vm {
 	timer_t timer;			/* bounds a KVM_RUN that never returns */
 	pid_t timer_thread;		/* whom it wakes, 0: not created */
 	int timed_out;			/* set by its signal, atomically */
+};
+
+struct tiny_vm {
+	int kvm;
+	int vm;
+	struct tiny_vcpu cpu[TINY_VM_CPUS];
+	unsigned int cpus;
+
+	void *mem;			/* guest physical 0, shared memory */
+	size_t mem_size;
+	int mem_fd;			/* memfd of it */
+	unsigned int slots;
 };
 
 /* A guest access that nobody in the kernel took */
@@ -80,21 +86,28 @@ struct tiny_vm_access {
 };
 
 /*
- * What this machine lacks for a tiny VM with doorbells, as a text for SKIP();
- * NULL when nothing is lacking.
+ * What this machine lacks for a tiny VM, and for one with doorbells, as a text
+ * for SKIP(); NULL when nothing is lacking.
  */
+const char *tiny_vm_lacks(void);
 const char *tiny_vm_missing(void);
+/* KVM_CHECK_EXTENSION of /dev/kvm */
+int tiny_vm_cap(int cap);
 
 /* A VM with @mem_size bytes (multiple of the page size) at 0 and one vcpu */
 int tiny_vm_create(struct tiny_vm *vm, size_t mem_size);
 void tiny_vm_destroy(struct tiny_vm *vm);
+/* One more vcpu, runnable as the first is: its index in vm->cpu */
+int tiny_vm_add_vcpu(struct tiny_vm *vm);
 /* One more memory slot: the caller's @hva at @gpa */
 int tiny_vm_add_memory(struct tiny_vm *vm, __u64 gpa, size_t size, void *hva);
 
 /* Host pointer of @len bytes of the first slot at @gpa, NULL if outside */
 void *tiny_vm_ptr(const struct tiny_vm *vm, __u64 gpa, size_t len);
-/* Copy position-independent code to TINY_VM_CODE and point the vcpu there */
+/* Copy position-independent code to TINY_VM_CODE and point vcpu 0 there */
 int tiny_vm_load(struct tiny_vm *vm, const void *code, size_t len);
+/* Where it is to go on: the ip, a stack, interrupts off */
+int tiny_vcpu_start_at(struct tiny_vcpu *cpu, __u32 gpa);
 /* Handler of interrupt @vector: @gpa, below 64 KiB */
 int tiny_vm_set_vector(struct tiny_vm *vm, unsigned int vector, __u32 gpa);
 
@@ -107,21 +120,40 @@ int tiny_vm_irqfd(struct tiny_vm *vm, int eventfd, unsigned int gsi,
 /*
  * Run until an exit to userspace: its KVM_EXIT_*, or -ETIMEDOUT. A signal that
  * is not the timer's is counted (as KVM_EXIT_INTR) and run over. To be called
- * from one thread at a time.
+ * from one thread at a time for each vcpu.
  */
-int tiny_vm_run(struct tiny_vm *vm, int timeout_ms);
+int tiny_vcpu_run(struct tiny_vcpu *cpu, int timeout_ms);
 /* Details of the exit: 0, or -ENOENT if it was neither PIO nor MMIO */
-int tiny_vm_access(const struct tiny_vm *vm, struct tiny_vm_access *access);
+int tiny_vcpu_access(const struct tiny_vcpu *cpu,
+		     struct tiny_vm_access *access);
 /* Where the vcpu stands, for messages of a test that failed */
-int tiny_vm_ip(const struct tiny_vm *vm, __u64 *ip);
-void tiny_vm_clear_counts(struct tiny_vm *vm);
+int tiny_vcpu_ip(const struct tiny_vcpu *cpu, __u64 *ip);
 
 /*
  * A cumulative counter of the vcpu as KVM itself keeps it ("exits",
  * "io_exits", "halt_exits", ...: all exits, also those that KVM handled by
  * itself). -EOPNOTSUPP or -ENOENT when this kernel does not have it.
  */
-int tiny_vm_kvm_stat(const struct tiny_vm *vm, const char *name, __u64 *value);
+int tiny_vcpu_kvm_stat(const struct tiny_vcpu *cpu, const char *name,
+		       __u64 *value);
+
+/* ---- other modes than real mode (tiny_mode.c) ---- */
+
+enum tiny_mode {
+	TINY_COMPAT,		/* 32-bit code in long mode */
+	TINY_LONG,		/* 64-bit code */
+	TINY_LONG_USER,		/* the same at CPL 3, which may do PIO, not hlt */
+};
+
+#define TINY_VM_HIGH	0x100000000ULL	/* a GiB from here on is mapped, too */
+
+/*
+ * The mode in which the vcpu goes on; its registers are left alone. The first 5
+ * GiB of guest physical memory are mapped one to one, writable by any CPL, by
+ * tables at TINY_VM_PAGING. -EOPNOTSUPP if this machine has no long mode.
+ */
+int tiny_vcpu_set_mode(struct tiny_vm *vm, struct tiny_vcpu *cpu,
+		       enum tiny_mode mode);
 
 /* ---- a guest: the smallest virtio driver ---- */
 
@@ -176,5 +208,58 @@ extern const char tiny_driver_irq0[], tiny_driver_irq1[];
 
 /* Load it and set its vectors; its arguments are the caller's to fill in */
 int tiny_vm_load_driver(struct tiny_vm *vm);
+
+/* ---- a guest that writes what it is told to (tiny_script.c) ---- */
+
+enum tiny_op {
+	TINY_OP_OUT1,		/* value to port addr, by its width in bytes */
+	TINY_OP_OUT2,
+	TINY_OP_OUT4,
+	TINY_OP_STORE1,		/* value to memory at addr */
+	TINY_OP_STORE2,
+	TINY_OP_STORE4,
+	TINY_OP_STORE8,
+	TINY_OP_IN4,		/* result: what came from port addr */
+	TINY_OP_LOAD4,		/* result: what came from memory at addr */
+	TINY_OP_VMMCALL,	/* hypercall nr with a0 = addr, a1 = value; its */
+	TINY_OP_VMCALL,		/* result. AMD's instruction and Intel's. */
+};
+
+struct tiny_step {
+	__u32 op;
+	__u32 reserved;
+	__u64 addr;
+	__u64 value;
+	__u64 nr;
+	__u64 result;
+};
+
+/*
+ * All steps, one after the other, loops times or until stop is seen; then one
+ * OUT to TINY_DRIVER_DONE, which is an exit. The guest counts the rounds that
+ * it has finished, each with all of its steps, in done. The caller may look at
+ * done and set stop meanwhile.
+ */
+struct tiny_script {
+	__u64 loops;
+	__u64 done;
+	__u32 stop;
+	__u32 steps;
+	struct tiny_step step[];
+};
+
+/* The code is shared by all vcpus: put it to TINY_VM_CODE, once */
+int tiny_vm_load_script(struct tiny_vm *vm);
+/* Start the script that lies at @gpa; in TINY_LONG or TINY_LONG_USER */
+int tiny_vcpu_start_script(struct tiny_vcpu *cpu, __u32 gpa);
+/* TINY_OP_VMMCALL or TINY_OP_VMCALL: what this processor knows */
+enum tiny_op tiny_hypercall_op(void);
+
+/*
+ * One hypercall with registers of any value, in any mode: KVM_EXIT_IO (and
+ * @ret is what it returned), another exit (KVM_EXIT_HYPERCALL, ...) or -errno.
+ */
+int tiny_vcpu_hypercall(struct tiny_vm *vm, struct tiny_vcpu *cpu, __u64 nr,
+			__u64 a0, __u64 a1, __u64 *ret, int timeout_ms);
 
 #endif /* TINY_VM_H */
