@@ -98,7 +98,7 @@ static void warm_up(unsigned int i)
 		return;
 	if (ret == -EPROTO)
 		fprintf(stderr, "%s: exit reason %u\n", notify_rows[i].name,
-			rigs[i].vm.run->exit_reason);
+			rigs[i].vm.cpu[0].run->exit_reason);
 	fail(i, strerror(-ret));
 	notify_rig_destroy(&rigs[i]);
 }

@@ -9,9 +9,6 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
 #include <linux/kvm_para.h>
 
 #include "notify_rows.h"
@@ -79,20 +76,6 @@ static bool path_has_ioeventfd(enum notify_path path)
 	return path == PATH_EVENTFD || path == PATH_BELL || path == PATH_LOOP;
 }
 
-/* KVM patches the other vendor's instruction, but that must not be timed */
-static bool cpu_is_amd(void)
-{
-#ifdef __x86_64__
-	unsigned int a, b, c, d;
-
-	/* "Auth...", "Hygo..." */
-	return __get_cpuid(0, &a, &b, &c, &d) &&
-	       (b == 0x68747541 || b == 0x6f677948);
-#else
-	return false;
-#endif
-}
-
 enum notify_program notify_row_program(const struct notify_row *row)
 {
 	bool loop = notify_path_loops(row->path);
@@ -109,7 +92,8 @@ enum notify_program notify_row_program(const struct notify_row *row)
 	case RING_HC:
 		break;
 	}
-	if (cpu_is_amd())
+	/* KVM patches the other vendor's instruction; that must not be timed */
+	if (tiny_hypercall_op() == TINY_OP_VMMCALL)
 		return loop ? NOTIFY_VMMCALL_LOOP : NOTIFY_VMMCALL;
 	return loop ? NOTIFY_VMCALL_LOOP : NOTIFY_VMCALL;
 }

@@ -65,7 +65,7 @@ static int answer(struct notify_rig *rig)
 {
 	const __u64 one = 1;
 
-	rig->vm.run->hypercall.ret = 0;
+	rig->vm.cpu[0].run->hypercall.ret = 0;
 	switch (rig->row->path) {
 	case PATH_EXIT_BELL:
 		return ioctl(rig->bell, VHOST_DOORBELL_BELL_RING) ? -errno : 0;
@@ -85,11 +85,11 @@ static bool exit_is_done(const struct kvm_run *run)
 static int run(struct notify_rig *rig, struct notify_burst *burst)
 {
 	const int expected = expected_exit(rig->row->ring);
-	struct kvm_run *run = rig->vm.run;
+	struct kvm_run *run = rig->vm.cpu[0].run;
 	int ret;
 
 	for (;;) {
-		if (ioctl(rig->vm.vcpu, KVM_RUN, 0)) {
+		if (ioctl(rig->vm.cpu[0].fd, KVM_RUN, 0)) {
 			if (errno != EINTR)
 				return -errno;
 			if (late)
@@ -192,8 +192,8 @@ int notify_rig_run(struct notify_rig *rig, unsigned int rings,
 	if (ret)
 		return ret;
 
-	stats = !tiny_vm_kvm_stat(&rig->vm, "exits", &before);
-	watch(rig->vm.run);
+	stats = !tiny_vcpu_kvm_stat(&rig->vm.cpu[0], "exits", &before);
+	watch(rig->vm.cpu[0].run);
 	burst->ns = now_ns();
 	ret = run(rig, burst);
 	burst->ns = now_ns() - burst->ns;
@@ -201,7 +201,7 @@ int notify_rig_run(struct notify_rig *rig, unsigned int rings,
 	watched = NULL;
 	if (ret)
 		return ret;
-	stats = stats && !tiny_vm_kvm_stat(&rig->vm, "exits", &after);
+	stats = stats && !tiny_vcpu_kvm_stat(&rig->vm.cpu[0], "exits", &after);
 	burst->kvm_exits = stats ? (double)(after - before) : -1;
 	evaluate(rig, burst);
 	return heard(rig, &burst->heard);
