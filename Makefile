@@ -15,7 +15,7 @@ KDIR ?= /lib/modules/$(KREL)/build
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
-	install uninstall clean distclean FORCE
+	bench-notify install uninstall clean distclean FORCE
 
 help:
 	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,7 @@ help:
 ##@ make test        everything: check, tests in VMs, then a real guest
 ##@ make check       what needs no VM: builds, style, documentation, the engine
 ##@ make test-long   what takes too long for `make test`
+##@ make bench-notify    what a notification costs, along every path
 ##@
 ##@ make             the modules for the running kernel (KREL=, KDIR=) and vhdb
 ##@ make install     both onto this machine, as root; make uninstall
@@ -70,6 +71,11 @@ check test test-long:
 demo: setup
 	@$(MAKE) --no-print-directory -s modules-6.12 vhdb
 	@$(VM)/demo
+
+bench-notify:
+	@$(VM)/setup && $(VM)/setup bench
+	@$(MAKE) --no-print-directory -s modules-6.12 selftests
+	@tools/bench/notify
 
 # $(1) path of a module: where depmod finds it before any of the kernel's own
 MODDIR = $(DESTDIR)/lib/modules/$(KREL)/updates/vhost-doorbell
