@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,16 +44,22 @@ static double most_steady;	/* ns of the clock per ns of the counter, least */
 static struct notify_rig rigs[ROWS_MAX];
 static enum { ROW_OUT, ROW_IN, ROW_SKIPPED, ROW_FAILED } state[ROWS_MAX];
 
-static __attribute__((format(printf, 1, 2))) void record(const char *format, ...)
+/* One raw figure; @spread, if any, is p99, least and most */
+static void record(unsigned int round, const struct notify_row *row,
+		   const char *metric, const char *unit, const char *better,
+		   double value, const double *spread)
 {
-	va_list args;
-
 	if (!raw)
 		return;
-	va_start(args, format);
-	vfprintf(raw, format, args);
-	va_end(args);
-	fputc('\n', raw);
+	fprintf(raw, "{\"round\":%u,\"row\":\"%s\",\"subject\":\"%s\",",
+		round, row->name, row->subject);
+	fprintf(raw, "\"metric\":\"%s\",\"unit\":\"%s\",\"better\":\"%s\",",
+		metric, unit, better);
+	fprintf(raw, "\"value\":%.6g", value);
+	if (spread)
+		fprintf(raw, ",\"p99\":%.6g,\"min\":%.6g,\"max\":%.6g",
+			spread[0], spread[1], spread[2]);
+	fputs("}\n", raw);
 }
 
 static bool needs_driver(const struct notify_row *row)
@@ -69,11 +74,13 @@ static void fail(unsigned int i, const char *why)
 	printf("FAIL %s: %s\n", notify_rows[i].name, why);
 }
 
-static void skip(unsigned int i, const char *why)
+static void leave_out(unsigned int i, const char *why)
 {
 	state[i] = ROW_SKIPPED;
 	printf("skip %s: %s\n", notify_rows[i].name, why);
-	record("{\"skip\":\"%s\",\"why\":\"%s\"}", notify_rows[i].name, why);
+	if (raw)
+		fprintf(raw, "{\"skip\":\"%s\",\"why\":\"%s\"}\n",
+			notify_rows[i].name, why);
 }
 
 /* One burst, which also touches all memory that the others will use */
@@ -88,8 +95,8 @@ static void warm_up(unsigned int i)
 		return;
 	}
 	ret = notify_rig_create(&rigs[i], &notify_rows[i], rings, &why);
-	if (ret == -ENOSYS && why) {
-		skip(i, why);
+	if (ret == -EOPNOTSUPP && why) {
+		leave_out(i, why);
 		return;
 	}
 	if (ret) {
@@ -102,7 +109,7 @@ static void warm_up(unsigned int i)
 		return;
 	if (ret == -ETIMEDOUT && notify_rows[i].ring == RING_HC) {
 		notify_rig_destroy(&rigs[i]);
-		skip(i, "the hypercall does not come back (KVM runs real mode in its emulator?)");
+		leave_out(i, "the hypercall does not come back (KVM runs real mode in its emulator?)");
 		return;
 	}
 	if (ret == -EPROTO)
@@ -112,39 +119,33 @@ static void warm_up(unsigned int i)
 	notify_rig_destroy(&rigs[i]);
 }
 
-static void record_value(unsigned int round, const struct notify_row *row,
-			 const char *metric, const char *unit,
-			 const char *better, double value)
-{
-	record("{\"round\":%u,\"row\":\"%s\",\"subject\":\"%s\",\"metric\":\"%s\",\"unit\":\"%s\",\"better\":\"%s\",\"value\":%.6g}",
-	       round, row->name, row->subject, metric, unit, better, value);
-}
-
 static void record_burst(unsigned int round, const struct notify_row *row,
 			 const struct notify_burst *b)
 {
-	double us = 1e3 / tsc_khz;
+	const double us = 1e3 / tsc_khz;
+	const double spread[] = { b->p99 * us, b->min * us, b->max * us };
 
-	record("{\"round\":%u,\"row\":\"%s\",\"subject\":\"%s\",\"metric\":\"round trip\",\"unit\":\"us\",\"better\":\"lower\",\"value\":%.6g,\"p99\":%.6g,\"min\":%.6g,\"max\":%.6g}",
-	       round, row->name, row->subject, b->p50 * us, b->p99 * us,
-	       b->min * us, b->max * us);
-	record_value(round, row, "rate", "rings/s", "higher",
-		     b->rings / (b->ticks * us / 1e6));
-	record_value(round, row, "exits to userspace", "per ring", "lower",
-		     (double)b->user_exits / b->rings);
+	record(round, row, "round trip", "us", "lower", b->p50 * us, spread);
+	record(round, row, "rate", "rings/s", "higher",
+	       b->rings / (b->ticks * us / 1e6), NULL);
+	record(round, row, "exits to userspace", "per ring", "lower",
+	       (double)b->user_exits / b->rings, NULL);
 	if (b->kvm_exits >= 0)
-		record_value(round, row, "exits", "per ring", "lower",
-			     b->kvm_exits / b->rings);
+		record(round, row, "exits", "per ring", "lower",
+		       b->kvm_exits / b->rings, NULL);
 }
 
 /* Everything runs on one processor, whose counter goes up by one for each */
-static void record_instructions(unsigned int round, const struct notify_row *row,
-				const struct notify_burst *b, __u32 nothing)
+static void record_instructions(unsigned int round,
+				const struct notify_row *row,
+				const struct notify_burst *b, double nothing)
 {
-	record("{\"round\":%u,\"row\":\"%s\",\"subject\":\"%s\",\"metric\":\"instructions\",\"unit\":\"instructions\",\"better\":\"lower\",\"value\":%.6g,\"p99\":%.6g,\"min\":%.6g,\"max\":%.6g}",
-	       round, row->name, row->subject, (double)b->p50 - nothing,
-	       (double)b->p99 - nothing, (double)b->min - nothing,
-	       (double)b->max - nothing);
+	const double spread[] = {
+		b->p99 - nothing, b->min - nothing, b->max - nothing,
+	};
+
+	record(round, row, "instructions", "instructions", "lower",
+	       b->p50 - nothing, spread);
 }
 
 /*
@@ -169,8 +170,9 @@ static void run_row(unsigned int round, unsigned int i, __u32 *nothing)
 	ret = notify_rig_run(&rigs[i], rings, &burst);
 	wrong = ret ? strerror(-ret) : notify_burst_wrong(&rigs[i], &burst);
 	if (wrong) {
-		fprintf(stderr, "%s: %u rings, %llu heard, %u interrupts, %lu exits for rings, %lu others\n",
-			row->name, rings, burst.heard, rigs[i].args->irqs,
+		fprintf(stderr, "%s: %u rings, %llu heard, %u interrupts,",
+			row->name, rings, burst.heard, rigs[i].args->irqs);
+		fprintf(stderr, " %lu exits for rings, %lu others\n",
 			burst.user_exits, burst.other_exits);
 		fail(i, wrong);
 		return;
@@ -205,10 +207,17 @@ static void run_round(unsigned int round)
 	}
 }
 
+static void record_peer(const char *ours, const char *peer)
+{
+	const char *metric = instructions ? "instructions" : "round trip";
+
+	fprintf(raw, "{\"compare\":\"%s\",\"peer\":\"%s\",", ours, peer);
+	fprintf(raw, "\"metric\":\"%s\"}\n", metric);
+}
+
 static void record_peers(void)
 {
 	const struct notify_row *row;
-	const char *metric = instructions ? "instructions" : "round trip";
 	const char *peers[2];
 	unsigned int i, p;
 
@@ -217,9 +226,8 @@ static void record_peers(void)
 		peers[0] = row->peer;
 		peers[1] = row->peer2;
 		for (p = 0; p < 2 && state[i] == ROW_IN; p++)
-			if (peers[p])
-				record("{\"compare\":\"%s\",\"peer\":\"%s\",\"metric\":\"%s\"}",
-				       row->name, peers[p], metric);
+			if (raw && peers[p])
+				record_peer(row->name, peers[p]);
 	}
 }
 
@@ -241,7 +249,7 @@ static void list(void)
 		puts(notify_rows[i].name);
 }
 
-static unsigned int number(const char *text)
+static unsigned int parse_count(const char *text)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
@@ -261,10 +269,10 @@ static void parse(int argc, char **argv)
 	while ((option = getopt(argc, argv, "n:r:o:idslh")) != -1) {
 		switch (option) {
 		case 'n':
-			rings = number(optarg);
+			rings = parse_count(optarg);
 			break;
 		case 'r':
-			rounds = number(optarg);
+			rounds = parse_count(optarg);
 			break;
 		case 'o':
 			raw = fopen(optarg, "w");

@@ -170,9 +170,6 @@ PROGRAM("vmmcall_loop",	PUBLISH RING_HC("vmmcall") WAIT)
 "	.code64\n"
 "	.popsection\n");
 
-extern const char notify_code[], notify_end[], notify_irq[];
-extern const __u32 notify_offsets[NOTIFY_PROGRAMS];
-
 int notify_guest_load(struct tiny_vm *vm, enum notify_program program)
 {
 	struct notify_args *args = tiny_vm_ptr(vm, TINY_VM_ARGS, sizeof(*args));

@@ -49,6 +49,10 @@ struct notify_args {
 	__u64 tsc_last;		/* behind the last */
 };
 
+/* Its code, the handler of the interrupt in there, and the programs (x86 only) */
+extern const char notify_code[], notify_end[], notify_irq[];
+extern const __u32 notify_offsets[NOTIFY_PROGRAMS];
+
 /* Copy the code and point the vcpu at @program */
 int notify_guest_load(struct tiny_vm *vm, enum notify_program program);
 

@@ -110,7 +110,7 @@ static int setup_exit_hypercall(struct notify_rig *rig, const char **why)
 
 	if (offered <= 0 || !(offered & cap.args[0])) {
 		*why = "KVM lacks KVM_CAP_EXIT_HYPERCALL";
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	}
 	rig->args->hc_nr = KVM_HC_MAP_GPA_RANGE;
 	rig->args->hc_a1 = 1;	/* pages */
@@ -133,7 +133,7 @@ static int setup_ioeventfd(struct notify_rig *rig, const char **why)
 	if (ioctl(rig->vm.kvm, KVM_CHECK_EXTENSION,
 		  KVM_CAP_IOEVENTFD_HYPERCALL) <= 0) {
 		*why = "KVM lacks hypercall doorbells (the patched one has them)";
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	}
 	rig->args->hc_nr = KVM_HC_IOEVENTFD;
 	return tiny_vm_ioeventfd(&rig->vm, rig->eventfd, DOORBELL, 0,
@@ -155,12 +155,12 @@ static int setup_bell(struct notify_rig *rig, const char **why)
 	rig->bell = vhdb_open();
 	if (rig->bell < 0) {
 		*why = "no /dev/vhost-doorbell";
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	}
 	ret = __vhdb_attach(rig->bell, &attach);
 	if (ret == -ENOENT) {
 		*why = "the driver has no bell";
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	}
 	if (!ret && rig->row->path == PATH_BELL)
 		ret = __vhdb_ioctl(rig->bell, VHOST_DOORBELL_BELL_HOOK, &hook);
@@ -247,7 +247,7 @@ static int setup_loop(struct notify_rig *rig, const char **why)
 	rig->dev = vhdb_open();
 	if (rig->dev < 0) {
 		*why = "no /dev/vhost-doorbell";
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	}
 	ret = vhdb_backing_memfd(&rig->backing, 1 << 20);
 	if (!ret)

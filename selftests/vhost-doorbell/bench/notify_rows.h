@@ -96,7 +96,7 @@ struct notify_burst {
 };
 
 /*
- * Build what @row needs: 0, -errno, or -ENOSYS where this machine cannot have
+ * Build what @row needs: 0, -errno, or -EOPNOTSUPP where this machine cannot have
  * it, @why saying what is lacking.
  */
 int notify_rig_create(struct notify_rig *rig, const struct notify_row *row,

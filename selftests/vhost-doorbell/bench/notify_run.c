@@ -13,16 +13,19 @@
 #include "notify_rows.h"
 
 /* A guest whose interrupt got lost sleeps for ever */
-static struct kvm_run *volatile watched;
-static volatile sig_atomic_t late;
+static struct kvm_run *watched;
+static int late;
 
 static void watch_signal(int sig)
 {
+	struct kvm_run *run;
+
 	(void)sig;
-	late = 1;
+	__atomic_store_n(&late, 1, __ATOMIC_RELAXED);
 	/* Closes the gap in which it comes just before KVM_RUN */
-	if (watched)
-		watched->immediate_exit = 1;
+	run = __atomic_load_n(&watched, __ATOMIC_RELAXED);
+	if (run)
+		__atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
 }
 
 static void watch(struct kvm_run *run)
@@ -31,9 +34,9 @@ static void watch(struct kvm_run *run)
 		.sa_handler = watch_signal,
 	};
 
-	watched = run;
 	run->immediate_exit = 0;
-	late = 0;
+	__atomic_store_n(&late, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&watched, run, __ATOMIC_RELAXED);
 	sigaction(SIGALRM, &action, NULL);
 	alarm(3 * vhdb_timeout_ms() / 1000);
 }
@@ -92,7 +95,7 @@ static int run(struct notify_rig *rig, struct notify_burst *burst)
 		if (ioctl(rig->vm.cpu[0].fd, KVM_RUN, 0)) {
 			if (errno != EINTR)
 				return -errno;
-			if (late)
+			if (__atomic_load_n(&late, __ATOMIC_RELAXED))
 				return -ETIMEDOUT;
 			continue;
 		}
@@ -198,7 +201,7 @@ int notify_rig_run(struct notify_rig *rig, unsigned int rings,
 	ret = run(rig, burst);
 	burst->ns = now_ns() - burst->ns;
 	alarm(0);
-	watched = NULL;
+	__atomic_store_n(&watched, NULL, __ATOMIC_RELAXED);
 	if (ret)
 		return ret;
 	stats = stats && !tiny_vcpu_kvm_stat(&rig->vm.cpu[0], "exits", &after);
