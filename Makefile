@@ -15,7 +15,7 @@ KDIR ?= /lib/modules/$(KREL)/build
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
-	bench-notify install uninstall clean distclean FORCE
+	bench-notify bench-register install uninstall clean distclean FORCE
 
 help:
 	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,7 @@ help:
 ##@ make check       what needs no VM: builds, style, documentation, the engine
 ##@ make test-long   what takes too long for `make test`
 ##@ make bench-notify    what a notification costs, along every path
+##@ make bench-register   10,000 ioeventfds in one VM: stock KVM, and kvm-patches/
 ##@
 ##@ make             the modules for the running kernel (KREL=, KDIR=) and vhdb
 ##@ make install     both onto this machine, as root; make uninstall
@@ -76,6 +77,9 @@ bench-notify:
 	@$(VM)/setup && $(VM)/setup bench
 	@$(MAKE) --no-print-directory -s modules-6.12 selftests
 	@tools/bench/notify
+
+bench-register: setup selftests
+	@tools/bench/register
 
 # $(1) path of a module: where depmod finds it before any of the kernel's own
 MODDIR = $(DESTDIR)/lib/modules/$(KREL)/updates/vhost-doorbell

@@ -202,6 +202,20 @@ static void print_driver(const struct vhost_doorbell_info *info)
 	print_features(info->ring_features, NULL);
 }
 
+/* Not the driver's own, but what its doorbells depend on. */
+static void print_kvm(void)
+{
+	int ret = vhdb_kvm_ioeventfd();
+
+	print_label("KVM");
+	if (ret < 0)
+		printf("none (/dev/kvm: %s)\n", strerror(-ret));
+	else if (ret)
+		printf("with ioeventfd\n");
+	else
+		printf("without ioeventfd (KVM_CAP_IOEVENTFD): guests cannot ring\n");
+}
+
 static int print_backends(int fd, const struct vhost_doorbell_info *info)
 {
 	__u32 i;
@@ -257,6 +271,7 @@ int vhdb_info(int argc, char **argv)
 		return VHDB_EXIT_FAILURE;
 
 	print_driver(&info);
+	print_kvm();
 	status = print_backends(fd, &info);
 	close(fd);
 	return status;

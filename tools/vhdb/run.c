@@ -277,6 +277,9 @@ int vhdb_run(int argc, char **argv)
 		return VHDB_EXIT_USAGE;
 	}
 
+	if (vhdb_kvm_check(run.argv, run.argc) < 0)
+		return VHDB_EXIT_FAILURE;
+
 	for (i = 0; i < run.count; i++) {
 		if (vhdb_blk_attach(&run.blks[i]) < 0)
 			return VHDB_EXIT_FAILURE;

@@ -93,6 +93,10 @@ int vhdb_blk_attach(struct vhdb_blk *blk);
 /* image.c */
 int vhdb_image_open(const struct vhdb_blk *blk);
 
+/* kvm.c */
+int vhdb_kvm_ioeventfd(void);
+int vhdb_kvm_check(char *const *argv, size_t argc);
+
 /* stats.c */
 void vhdb_stats_print(FILE *out, const char *when, const struct vhdb_blk *blks,
 		      size_t count);

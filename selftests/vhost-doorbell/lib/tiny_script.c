@@ -70,6 +70,8 @@ static_assert(sizeof(struct tiny_step) == STEP_SIZE, "step");
  */
 asm("	.pushsection .rodata, \"a\"\n"
 "	.code64\n"
+"	.globl tiny_script_code, tiny_script_end\n"
+"	.globl tiny_vmmcall_code, tiny_vmcall_code, tiny_vmcall_end\n"
 "	.balign	1 << " STR(SLOT_SHIFT) "\n"
 "tiny_script_code:\n"
 ".Lscript_round:\n"
@@ -123,9 +125,6 @@ asm("	.pushsection .rodata, \"a\"\n"
 "	outb	%al, $" STR(TINY_DRIVER_DONE) "\n"
 "tiny_vmcall_end:\n"
 "	.popsection\n");
-
-extern const char tiny_script_code[], tiny_script_end[];
-extern const char tiny_vmmcall_code[], tiny_vmcall_code[], tiny_vmcall_end[];
 
 int tiny_vm_load_script(struct tiny_vm *vm)
 {

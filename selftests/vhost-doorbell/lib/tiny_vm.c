@@ -86,7 +86,7 @@ const char *tiny_vm_missing(void)
 	const char *why = tiny_vm_lacks();
 
 	if (!why && tiny_vm_cap(KVM_CAP_IOEVENTFD) <= 0)
-		why = "KVM lacks KVM_CAP_IOEVENTFD";
+		why = "this kernel's KVM has no ioeventfd (KVM_CAP_IOEVENTFD)";
 	return why;
 }
 

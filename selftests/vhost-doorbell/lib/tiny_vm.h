@@ -26,6 +26,15 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+/* Hypercall doorbells: of a patched kernel's headers only, and provisional */
+#ifndef KVM_CAP_IOEVENTFD_HYPERCALL
+#define KVM_CAP_IOEVENTFD_HYPERCALL	0x76620001
+#define KVM_IOEVENTFD_FLAG_HYPERCALL	(1U << 30)
+#endif
+#ifndef KVM_HC_IOEVENTFD
+#define KVM_HC_IOEVENTFD		0x76620001
+#endif
+
 /* Where things lie in the guest's memory */
 #define TINY_VM_IVT		0x0000	/* 256 vectors, 1 KiB */
 #define TINY_VM_ARGS		0x1000	/* a page for what guest and test share */
@@ -247,6 +256,10 @@ struct tiny_script {
 	__u32 steps;
 	struct tiny_step step[];
 };
+
+/* Its code, and the single hypercall's with either instruction (x86 only) */
+extern const char tiny_script_code[], tiny_script_end[];
+extern const char tiny_vmmcall_code[], tiny_vmcall_code[], tiny_vmcall_end[];
 
 /* The code is shared by all vcpus: put it to TINY_VM_CODE, once */
 int tiny_vm_load_script(struct tiny_vm *vm);

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Takes an ioeventfd away while there is no memory: each allocation on the way
+ * fails once (/proc/thread-self/fail-nth). Whatever comes of it, what else is on
+ * the bus must stay: another ioeventfd still takes the guest's writes. KVM
+ * without kvm-patches/0003 destroys the bus.
+ *
+ * Needs a kernel that injects failures, and the series: the debug kernel.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "lib/tiny_vm.h"
+
+#define PIO		KVM_IOEVENTFD_FLAG_PIO
+#define DEASSIGN	KVM_IOEVENTFD_FLAG_DEASSIGN
+
+#define STAYS		0x10	/* ports */
+#define GOES		0x14
+#define END		0xf4
+
+/* More than an ioctl has places that can fail */
+#define MAX_FAILURES	32
+
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+
+static int write_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t ret = fd < 0 ? -1 : write(fd, value, strlen(value));
+
+	if (fd >= 0)
+		close(fd);
+	return ret < 0 ? -errno : 0;
+}
+
+FIXTURE(iobus) {
+	struct tiny_vm vm;
+	int stays;
+	int goes;
+	int fail_nth;
+};
+
+FIXTURE_SETUP(iobus)
+{
+	const char *missing = tiny_vm_missing();
+
+	if (missing)
+		SKIP(return, "%s", missing);
+	self->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (self->fail_nth < 0 ||
+	    write_file(FAILSLAB "ignore-gfp-wait", "N") ||
+	    write_file(FAILSLAB "verbose", "0"))
+		SKIP(return, "this kernel injects no failures (FAILSLAB)");
+	ASSERT_EQ(0, tiny_vm_create(&self->vm, 1 << 20));
+	if (ioctl(self->vm.vm, KVM_CHECK_EXTENSION, 0x76620001) <= 0)
+		SKIP(return, "this kernel's KVM is without kvm-patches");
+	self->stays = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	self->goes = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	ASSERT_LE(0, self->stays);
+	ASSERT_LE(0, self->goes);
+	ASSERT_EQ(0, tiny_vm_ioeventfd(&self->vm, self->stays, STAYS, 2, PIO, 0));
+}
+
+FIXTURE_TEARDOWN(iobus)
+{
+	close(self->fail_nth);
+	close(self->stays);
+	close(self->goes);
+	tiny_vm_destroy(&self->vm);
+}
+
+/* The guest writes to a port: how often the eventfd was signalled */
+static int ring(struct tiny_vm *vm, int event, unsigned char port)
+{
+	const unsigned char code[] = {
+		0xe7, port,		/* out %ax, port */
+		0xe7, END,
+		0xf4,
+	};
+	__u64 count = 0;
+
+	if (tiny_vm_load(vm, code, sizeof(code)) ||
+	    tiny_vm_run(vm, 10000) != KVM_EXIT_IO)
+		return -1;
+	if (read(event, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return -1;
+	return count;
+}
+
+static void set_nth(int fd, const char *nth)
+{
+	/* The copy of the number may be what fails. */
+	while (pwrite(fd, nth, strlen(nth), 0) < 0)
+		;
+}
+
+TEST_F(iobus, unregister_without_memory)
+{
+	unsigned int nth, survived = 0;
+
+	for (nth = 1; nth <= MAX_FAILURES; nth++) {
+		char text[16] = "1";
+		int ret;
+
+		ASSERT_EQ(0, tiny_vm_ioeventfd(&self->vm, self->goes, GOES, 2,
+					       PIO, 0));
+		EXPECT_EQ(1, ring(&self->vm, self->goes, GOES));
+
+		snprintf(text, sizeof(text), "%u", nth);
+		set_nth(self->fail_nth, text);
+		ret = tiny_vm_ioeventfd(&self->vm, self->goes, GOES, 2,
+					PIO | DEASSIGN, 0);
+		memset(text, 0, sizeof(text));
+		if (pread(self->fail_nth, text, sizeof(text) - 1, 0) < 0)
+			text[0] = '1';
+		set_nth(self->fail_nth, "0");
+
+		/* Its argument could not be read: then nothing was done. */
+		if (ret == -EFAULT)
+			ret = tiny_vm_ioeventfd(&self->vm, self->goes, GOES, 2,
+						PIO | DEASSIGN, 0);
+		else if (!atoi(text))
+			survived++;
+		ASSERT_EQ(0, ret) TH_LOG("failure %u", nth);
+
+		EXPECT_EQ(0, ring(&self->vm, self->goes, GOES));
+		EXPECT_EQ(1, ring(&self->vm, self->stays, STAYS)) {
+			TH_LOG("failure %u took the bus with it", nth);
+		}
+		/* The last failure did not come about: there was nothing left. */
+		if (atoi(text))
+			break;
+	}
+	EXPECT_LT(0, survived);
+}
+
+TEST_HARNESS_MAIN
