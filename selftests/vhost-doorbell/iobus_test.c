@@ -90,7 +90,7 @@ static int ring(struct tiny_vm *vm, int event, unsigned char port)
 	__u64 count = 0;
 
 	if (tiny_vm_load(vm, code, sizeof(code)) ||
-	    tiny_vm_run(vm, 10000) != KVM_EXIT_IO)
+	    tiny_vcpu_run(&vm->cpu[0], 10000) != KVM_EXIT_IO)
 		return -1;
 	if (read(event, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return -1;
