@@ -126,9 +126,9 @@ static void record_burst(unsigned int round, const struct notify_row *row,
 	const double spread[] = { b->p99 * us, b->min * us, b->max * us };
 
 	record(round, row, "round trip", "us", "lower", b->p50 * us, spread);
-	record(round, row, "rate", "rings/s", "higher",
+	record(round, row, "rings/s", "rings/s", "higher",
 	       b->rings / (b->ticks * us / 1e6), NULL);
-	record(round, row, "exits to userspace", "per ring", "lower",
+	record(round, row, "user exits", "per ring", "lower",
 	       (double)b->user_exits / b->rings, NULL);
 	if (b->kvm_exits >= 0)
 		record(round, row, "exits", "per ring", "lower",
