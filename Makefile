@@ -42,9 +42,11 @@ all: modules vhdb
 # $(1) where to, $(2) KDIR, $(3) arguments of make
 define build_modules
 	mkdir -p $(1)/src && find $(1)/src -type l -delete
+	mkdir -p $(1)/src/selftests/vhost-doorbell
 	cp -asn $(TOP)/Kbuild $(TOP)/drivers $(TOP)/include $(1)/src/
+	cp -asn $(TOP)/selftests/vhost-doorbell/modules $(1)/src/selftests/vhost-doorbell/
 	+$(MAKE) --no-print-directory -C $(2) M=$(1)/src $(3) modules
-	cp $(1)/src/drivers/vhost-doorbell/*.ko $(1)/
+	find $(1)/src -name '*.ko' -exec cp -t $(1) {} +
 endef
 
 modules:
@@ -55,7 +57,7 @@ modules:
 # W=1 and C=1 (sparse) always: a warning is an error.
 modules-%: FORCE
 	@$(call build_modules,$(BUILD)/$*,$$(. $(VM)/lib.sh && kernel_headers $*),\
-		W=1 C=1 CF="-D__CHECK_ENDIAN__ -Wsparse-error" KCFLAGS=-Werror)
+		VHDB_TEST_MODULES=m W=1 C=1 CF="-D__CHECK_ENDIAN__ -Wsparse-error" KCFLAGS=-Werror)
 
 vhdb:
 	@$(MAKE) --no-print-directory -C tools/vhdb

@@ -31,6 +31,22 @@ static struct entry *find(const char *name)
 	return NULL;
 }
 
+/* Is all there that the core needs? */
+static bool is_whole(const struct vhdb_backend *backend)
+{
+	if (!backend->name || !*backend->name ||
+	    strlen(backend->name) >= VHOST_DOORBELL_NAME_MAX ||
+	    !backend->attach || !backend->detach)
+		return false;
+	/* With neither queues nor ioctls it would be good for nothing. */
+	if (!backend->queues_max)
+		return backend->ioctl;
+	return backend->queues_max <= VHDB_QUEUES_MAX &&
+	       backend->device_features && backend->get_config &&
+	       backend->run &&
+	       backend->request_size >= sizeof(struct vhdb_request);
+}
+
 /**
  * vhdb_register_backend() - offer a kind of device
  * @backend: what it is; stays until vhdb_unregister_backend()
@@ -44,12 +60,7 @@ int vhdb_register_backend(const struct vhdb_backend *backend)
 	struct entry *e;
 	int err = 0;
 
-	if (!backend->name || !*backend->name || !backend->attach ||
-	    !backend->detach || !backend->device_features ||
-	    !backend->get_config || !backend->run || !backend->queues_max ||
-	    backend->queues_max > VHDB_QUEUES_MAX ||
-	    backend->request_size < sizeof(struct vhdb_request) ||
-	    strlen(backend->name) >= VHOST_DOORBELL_NAME_MAX)
+	if (!is_whole(backend))
 		return -EINVAL;
 
 	e = kmalloc(sizeof(*e), GFP_KERNEL);
@@ -174,7 +185,9 @@ int vhdb_backend_describe(struct vhost_doorbell_backend_info *info)
 		strscpy_pad(info->name, e->backend->name, sizeof(info->name));
 		info->device_id = e->backend->device_id;
 		info->queues_max = e->backend->queues_max;
-		info->features = e->backend->features | VHDB_RING_FEATURES;
+		info->features = e->backend->features;
+		if (e->backend->queues_max)
+			info->features |= VHDB_RING_FEATURES;
 		err = 0;
 		break;
 	}

@@ -7,7 +7,8 @@
  *   ioctl    A process, one at a time for each device (@mutex). The owner's,
  *            where guest memory is involved.
  *   ring     The kick eventfd's wake-up callback: whoever signals it, with
- *            interrupts off. Counts and queues work, takes no lock.
+ *            interrupts off. Counts and queues work, takes no lock. A bell's
+ *            (bell.c) counts, and leaves its call to an irq_work.
  *   worker   A thread in the owner's memory. Serves the queues, one run after
  *            the other.
  *   end      Where a request's I/O ends: interrupt, softirq, workqueue, or
@@ -98,7 +99,8 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 
 	if (dev->backend) {
 		dev->backend->detach(dev->priv);
-		fput(dev->file);
+		if (dev->file)
+			fput(dev->file);
 		vhdb_backend_put(dev->backend);
 	}
 	/* For those on their way out of vhdb_request_complete(). */
@@ -111,6 +113,16 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 	kfree(dev);
 }
 
+/* What is no virtio device takes nothing of what makes one. */
+static int check_no_queues(const struct vhost_doorbell_attach *arg)
+{
+	if (arg->queues || arg->queue_size || arg->poll_us)
+		return -ERANGE;
+	if (arg->dialect || arg->features_allow || arg->features_require)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
 /* What ATTACH asks for, checked but for what the back end has to check. */
 static int check_attach(const struct vhost_doorbell_attach *arg,
 			const struct vhdb_backend *backend,
@@ -118,12 +130,17 @@ static int check_attach(const struct vhost_doorbell_attach *arg,
 {
 	*attach = (struct vhdb_attach){
 		.readonly = arg->flags & VHOST_DOORBELL_ATTACH_RO,
-		.queues = arg->queues ?: 1,
-		.queue_size = arg->queue_size ?: VHDB_QUEUE_SIZE_DEFAULT,
 		.logical_block_size = arg->logical_block_size,
 	};
 	memcpy(attach->serial, arg->serial, sizeof(attach->serial));
 
+	if (backend->no_file && arg->fd != -1)
+		return -EINVAL;
+	if (!backend->queues_max)
+		return check_no_queues(arg);
+
+	attach->queues = arg->queues ?: 1;
+	attach->queue_size = arg->queue_size ?: VHDB_QUEUE_SIZE_DEFAULT;
 	if (arg->queues > backend->queues_max ||
 	    attach->queue_size > VHDB_QUEUE_SIZE_MAX ||
 	    !is_power_of_2(attach->queue_size) || arg->poll_us)
@@ -161,6 +178,20 @@ static int set_features(struct vhdb_device *dev, void *priv,
 	return 0;
 }
 
+/* Makes a virtio device of what is attached, if it is one. */
+static int make_virtio(struct vhdb_device *dev, void *priv,
+		       const struct vhdb_backend *backend,
+		       const struct vhost_doorbell_attach *arg,
+		       const struct vhdb_attach *attach)
+{
+	int err;
+
+	if (!backend->queues_max)
+		return 0;
+	err = set_features(dev, priv, backend, arg);
+	return err ?: make_vqs(dev, attach);
+}
+
 /**
  * vhdb_device_attach() - VHOST_DOORBELL_ATTACH
  * @dev: the device
@@ -194,20 +225,19 @@ int vhdb_device_attach(struct vhdb_device *dev,
 		goto err_backend;
 
 	/* One fget, held throughout: checked is what is used. */
-	attach.file = fget(arg->fd);
-	if (!attach.file) {
-		err = -EBADF;
-		goto err_backend;
+	if (!backend->no_file) {
+		attach.file = fget(arg->fd);
+		if (!attach.file) {
+			err = -EBADF;
+			goto err_backend;
+		}
 	}
 	priv = backend->attach(&attach);
 	if (IS_ERR(priv)) {
 		err = PTR_ERR(priv);
 		goto err_file;
 	}
-	err = set_features(dev, priv, backend, arg);
-	if (err)
-		goto err_detach;
-	err = make_vqs(dev, &attach);
+	err = make_virtio(dev, priv, backend, arg, &attach);
 	if (err)
 		goto err_detach;
 
@@ -219,7 +249,8 @@ int vhdb_device_attach(struct vhdb_device *dev,
 err_detach:
 	backend->detach(priv);
 err_file:
-	fput(attach.file);
+	if (attach.file)
+		fput(attach.file);
 err_backend:
 	vhdb_backend_put(backend);
 	return err;

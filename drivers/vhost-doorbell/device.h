@@ -37,9 +37,9 @@ struct vhost_doorbell_stats;
  * Immutable after ATTACH:
  * @backend: what it is; NULL before
  * @priv: the back end's own
- * @file: what it serves
+ * @file: what it serves; NULL for a back end that serves no file
  * @vqs: the queues
- * @nvqs: number of queues
+ * @nvqs: number of queues; 0 before, and for what is no virtio device
  * @queue_size: largest queue size
  * @offered: features that the driver may choose from
  * @required: features that it must choose

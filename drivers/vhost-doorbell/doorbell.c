@@ -2,14 +2,14 @@
 /*
  * Doorbells: eventfds that come in (kick) and eventfds that go out (call).
  *
- * In: our entry in the eventfd's wait queue sees each signal, in the context
- * of whoever signals (a vcpu leaving the guest, with interrupts off and the
- * wait queue's lock held). The counter is never read, so a signal needs no
- * one to take it away.
+ * In: a hook is an entry in the eventfd's wait queue. It sees each signal, in
+ * the context of whoever signals (a vcpu leaving the guest, with interrupts
+ * off and the wait queue's lock held). The counter is never read, so a signal
+ * needs no one to take it away. A kick is a hook whose signals queue work.
  *
  * All eventfds share one lock class, and a VMM may give one eventfd as kick
- * and as call. Therefore the wake-up callback takes no lock under which any
- * eventfd is signalled; in fact it takes none.
+ * and as call. Therefore a hook's wake-up callback takes no lock under which
+ * any eventfd is signalled; in fact ours take none.
  *
  * Out: the context is read under RCU, so that completions in interrupt
  * context and a VMM that changes its mind do not wait for one another.
@@ -35,27 +35,96 @@ struct vhdb_call {
 	struct rcu_head rcu;
 };
 
+static void hook_queue(struct file *file, wait_queue_head_t *wqh,
+		       poll_table *poll)
+{
+	struct vhdb_hook *hook = container_of(poll, struct vhdb_hook, poll);
+
+	hook->wqh = wqh;
+	add_wait_queue(wqh, &hook->wait);
+}
+
+/**
+ * vhdb_hook_init() - make a hook that is not on any eventfd
+ * @hook: the hook
+ * @wake: the wake-up callback; see &struct vhdb_hook for what it may do
+ *
+ * Context: any.
+ */
+void vhdb_hook_init(struct vhdb_hook *hook, wait_queue_func_t wake)
+{
+	*hook = (struct vhdb_hook){};
+	init_waitqueue_func_entry(&hook->wait, wake);
+	init_poll_funcptr(&hook->poll, hook_queue);
+}
+EXPORT_SYMBOL_GPL(vhdb_hook_init);
+
+/**
+ * vhdb_hook_set() - listen to an eventfd instead of the present one
+ * @hook: the hook
+ * @fd: the eventfd, or VHOST_FILE_UNBIND for none
+ *
+ * The file is held while we listen: KVM keeps only its context, so a VMM may
+ * close its fd and the rings go on; and the wait queue cannot go away.
+ *
+ * Listening to the present one goes on without a gap.
+ *
+ * Context: process; one caller at a time.
+ * Return: 1 if the eventfd was signalled before and nobody has read that, or
+ * else 0; -EBADF if @fd is not open, -EINVAL if it is not an eventfd, and then
+ * nothing has changed.
+ */
+int vhdb_hook_set(struct vhdb_hook *hook, int fd)
+{
+	struct file *file = NULL;
+
+	if (fd != VHOST_FILE_UNBIND) {
+		file = eventfd_fget(fd);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
+	}
+
+	if (file && file == hook->file) {
+		fput(file);
+		return !!(vfs_poll(hook->file, NULL) & EPOLLIN);
+	}
+
+	vhdb_hook_clear(hook);
+	hook->file = file;
+	return file ? !!(vfs_poll(file, &hook->poll) & EPOLLIN) : 0;
+}
+EXPORT_SYMBOL_GPL(vhdb_hook_set);
+
+/**
+ * vhdb_hook_clear() - stop listening
+ * @hook: the hook
+ *
+ * Context: process; one caller at a time. Afterwards the wake-up callback is
+ * not running and will not run.
+ */
+void vhdb_hook_clear(struct vhdb_hook *hook)
+{
+	if (!hook->file)
+		return;
+	/* Takes the wait queue's lock, under which the callback runs. */
+	remove_wait_queue(hook->wqh, &hook->wait);
+	fput(hook->file);
+	hook->wqh = NULL;
+	hook->file = NULL;
+}
+EXPORT_SYMBOL_GPL(vhdb_hook_clear);
+
 static int kick_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 		     void *key)
 {
-	struct vhdb_kick *kick = container_of(wait, struct vhdb_kick, wait);
+	struct vhdb_kick *kick = container_of(wait, struct vhdb_kick, hook.wait);
 
-	/* Readers of the eventfd wake with EPOLLOUT: not a ring. */
-	if (!(key_to_poll(key) & EPOLLIN))
+	if (!vhdb_hook_rung(key))
 		return 0;
 	WRITE_ONCE(kick->rings, kick->rings + 1);
 	trace_vhdb_kick(kick->dev, kick->queue);
 	vhdb_worker_queue(kick->worker, kick->work);
 	return 0;
-}
-
-static void kick_queue(struct file *file, wait_queue_head_t *wqh,
-		       poll_table *poll)
-{
-	struct vhdb_kick *kick = container_of(poll, struct vhdb_kick, poll);
-
-	kick->wqh = wqh;
-	add_wait_queue(wqh, &kick->wait);
 }
 
 /**
@@ -71,8 +140,7 @@ void vhdb_kick_init(struct vhdb_kick *kick, struct vhdb_work *work,
 		    const void *dev, u16 queue)
 {
 	*kick = (struct vhdb_kick){ .work = work, .dev = dev, .queue = queue };
-	init_waitqueue_func_entry(&kick->wait, kick_wake);
-	init_poll_funcptr(&kick->poll, kick_queue);
+	vhdb_hook_init(&kick->hook, kick_wake);
 }
 
 /**
@@ -81,31 +149,20 @@ void vhdb_kick_init(struct vhdb_kick *kick, struct vhdb_work *work,
  * @worker: who does the work
  * @fd: the eventfd, or VHOST_FILE_UNBIND for none
  *
- * The file is held while we listen: KVM keeps only its context, so a VMM may
- * close its fd and the rings go on; and the wait queue cannot go away.
- *
  * Context: process, under the device's mutex.
- * Return: 0; -EBADF if @fd is not open, -EINVAL if it is not an eventfd, and
- * then nothing has changed.
+ * Return: 0 or the errors of vhdb_hook_set().
  */
 int vhdb_kick_hook(struct vhdb_kick *kick, struct vhdb_worker *worker, int fd)
 {
-	struct file *file = NULL;
+	int rung;
 
-	if (fd != VHOST_FILE_UNBIND) {
-		file = eventfd_fget(fd);
-		if (IS_ERR(file))
-			return PTR_ERR(file);
-	}
-
-	vhdb_kick_unhook(kick);
-	if (!file)
-		return 0;
-
-	kick->file = file;
+	/* The same one each time: the callback may be running. */
 	kick->worker = worker;
+	rung = vhdb_hook_set(&kick->hook, fd);
+	if (rung < 0)
+		return rung;
 	/* What was rung before we listened may be for us: have a look. */
-	if (vfs_poll(file, &kick->poll) & EPOLLIN)
+	if (rung)
 		vhdb_worker_queue(worker, kick->work);
 	return 0;
 }
@@ -114,18 +171,11 @@ int vhdb_kick_hook(struct vhdb_kick *kick, struct vhdb_worker *worker, int fd)
  * vhdb_kick_unhook() - stop listening
  * @kick: the doorbell
  *
- * Context: process, under the device's mutex. Afterwards the wake-up callback
- * is not running and will not run.
+ * Context: process, under the device's mutex. Afterwards no ring is heard.
  */
 void vhdb_kick_unhook(struct vhdb_kick *kick)
 {
-	if (!kick->file)
-		return;
-	/* Takes the wait queue's lock, under which the callback runs. */
-	remove_wait_queue(kick->wqh, &kick->wait);
-	fput(kick->file);
-	kick->wqh = NULL;
-	kick->file = NULL;
+	vhdb_hook_clear(&kick->hook);
 }
 
 static void call_free(struct rcu_head *rcu)

@@ -2,33 +2,25 @@
 #ifndef VHDB_DOORBELL_H
 #define VHDB_DOORBELL_H
 
-#include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
-#include <linux/wait.h>
+#include <linux/vhost_doorbell.h>
 
-struct eventfd_ctx;
-struct file;
 struct vhdb_work;
 struct vhdb_worker;
 
 /**
  * struct vhdb_kick - a doorbell: an eventfd whose signals queue work
- * @wait: our entry in the eventfd's wait queue
- * @poll: carries the entry there
- * @wqh: that wait queue, NULL while not hooked
- * @file: the eventfd, held while hooked
+ * @hook: on the eventfd
  * @worker: who is woken
  * @work: what it does
  * @dev: for the trace
  * @queue: for the trace
- * @rings: signals seen, since the beginning. Written under @wqh's lock.
+ * @rings: signals seen, since the beginning. Written under the lock of the
+ *	eventfd's wait queue.
  */
 struct vhdb_kick {
-	wait_queue_entry_t wait;
-	poll_table poll;
-	wait_queue_head_t *wqh;
-	struct file *file;
+	struct vhdb_hook hook;
 	struct vhdb_worker *worker;
 	struct vhdb_work *work;
 	const void *dev;

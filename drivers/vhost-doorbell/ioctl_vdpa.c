@@ -514,7 +514,7 @@ long vhdb_ioctl_vhost(struct vhdb_device *dev, unsigned int cmd,
 			continue;
 		if (!dev->backend)
 			return -ENODEV;
-		if (!i->fn)
+		if (!i->fn || !dev->nvqs)
 			return -EOPNOTSUPP;
 		if (i->who == OWNER && !vhdb_device_owned_by_us(dev))
 			return -EPERM;
@@ -562,8 +562,8 @@ static int iotlb_msg(struct vhdb_device *dev, const struct vhost_iotlb_msg *msg)
  * @from: struct vhost_msg or struct vhost_msg_v2
  *
  * Context: process, under @dev->mutex.
- * Return: bytes taken; -EINVAL for what is no whole message, -ENODEV, -EPERM,
- * the errors of vhdb_memory_update() and its like, -EINTR.
+ * Return: bytes taken; -EINVAL for what is no whole message, -ENODEV,
+ * -EOPNOTSUPP, -EPERM, the errors of vhdb_memory_update() and its like, -EINTR.
  */
 ssize_t vhdb_iotlb_write(struct vhdb_device *dev, struct iov_iter *from)
 {
@@ -578,6 +578,8 @@ ssize_t vhdb_iotlb_write(struct vhdb_device *dev, struct iov_iter *from)
 
 	if (!dev->backend)
 		return -ENODEV;
+	if (!dev->nvqs)
+		return -EOPNOTSUPP;
 	if (!vhdb_device_owned_by_us(dev))
 		return -EPERM;
 	if (len < sizeof(msg))

@@ -113,6 +113,8 @@ static long get_stats(struct vhdb_device *dev, void __user *argp)
 
 	if (!dev->backend)
 		return -ENODEV;
+	if (!dev->nvqs)
+		return -EOPNOTSUPP;
 	usize = copy_in(&arg, sizeof(arg), argp, VHOST_DOORBELL_STATS_SIZE_V1);
 	if (usize < 0)
 		return usize;
@@ -132,6 +134,16 @@ static long get_stats(struct vhdb_device *dev, void __user *argp)
 	return copy_out(argp, usize, &stats, sizeof(stats));
 }
 
+static long backend_ioctl(struct vhdb_device *dev, unsigned int cmd,
+			  void __user *argp)
+{
+	if (!dev->backend)
+		return -ENODEV;
+	if (!dev->backend->ioctl)
+		return -ENOTTY;
+	return dev->backend->ioctl(dev->priv, cmd, argp);
+}
+
 /*
  * The number of an ioctl of ours holds the size of the struct's first
  * version, so that it stays when the struct grows.
@@ -149,6 +161,8 @@ static long ioctl_own(struct vhdb_device *dev, unsigned int cmd,
 	case VHOST_DOORBELL_GET_STATS:
 		return get_stats(dev, argp);
 	default:
+		if (_IOC_NR(cmd) >= VHOST_DOORBELL_BACKEND_NR)
+			return backend_ioctl(dev, cmd, argp);
 		return -ENOTTY;
 	}
 }
@@ -208,6 +222,30 @@ static const struct file_operations fops = {
 	.write_iter = fop_write_iter,
 	.llseek = noop_llseek,
 };
+
+/**
+ * vhdb_backend_priv() - what a back end has made of a file
+ * @file: any file; the caller holds it
+ * @backend: the back end that asks, registered
+ *
+ * Context: process; sleeps while an ioctl of @file runs.
+ * Return: what @backend's attach() returned, valid for as long as @file is
+ * held; NULL if the file is none of ours, or none of @backend's.
+ */
+void *vhdb_backend_priv(struct file *file, const struct vhdb_backend *backend)
+{
+	struct vhdb_device *dev = file->private_data;
+	void *priv = NULL;
+
+	if (file->f_op != &fops)
+		return NULL;
+	mutex_lock(&dev->mutex);
+	if (dev->backend == backend)
+		priv = dev->priv;
+	mutex_unlock(&dev->mutex);
+	return priv;
+}
+EXPORT_SYMBOL_GPL(vhdb_backend_priv);
 
 static struct miscdevice misc = {
 	.minor = MISC_DYNAMIC_MINOR,

@@ -8,6 +8,9 @@
  * below, and each request is given back, exactly once, with
  * vhdb_request_complete(), at once or later, from any context.
  *
+ * A back end without queues is no virtio device: it has ioctls of its own, and
+ * the core gives it a file and a life.
+ *
  * What stands in the guest's memory is read by copying it once. Pages that
  * outlive the call (for DMA, or for a copy after the I/O) are pinned.
  */
@@ -16,15 +19,57 @@
 
 #include <linux/bvec.h>
 #include <linux/llist.h>
+#include <linux/poll.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 struct file;
 struct module;
+struct vhdb_bell;
 struct vhdb_vq;
 
 /**
+ * struct vhdb_hook - sees each signal of an eventfd
+ * @wait: our entry in the eventfd's wait queue
+ * @poll: carries the entry there
+ * @wqh: that wait queue, NULL while not hooked
+ * @file: the eventfd, held while hooked
+ *
+ * The wake-up callback finds its hook with container_of(@wait), asks
+ * vhdb_hook_rung() and returns 0. It runs in any context, with interrupts off
+ * and @wqh's lock held. It signals no eventfd, and takes no lock under which
+ * one is signalled: all eventfds share one lock class, and userspace may close
+ * the circle.
+ */
+struct vhdb_hook {
+	wait_queue_entry_t wait;
+	poll_table poll;
+	wait_queue_head_t *wqh;
+	struct file *file;
+};
+
+void vhdb_hook_init(struct vhdb_hook *hook, wait_queue_func_t wake);
+int vhdb_hook_set(struct vhdb_hook *hook, int fd);
+void vhdb_hook_clear(struct vhdb_hook *hook);
+
+/**
+ * vhdb_hook_rung() - was it a ring that woke a hook?
+ * @key: the wake-up callback's argument
+ *
+ * Readers of an eventfd wake its waiters with EPOLLOUT: not a ring.
+ *
+ * Context: any.
+ * Return: true if the eventfd was signalled.
+ */
+static inline bool vhdb_hook_rung(const void *key)
+{
+	return key_to_poll((void *)key) & EPOLLIN;
+}
+
+/**
  * struct vhdb_attach - what a device is made from
- * @file: what ATTACH's fd named; the core holds the reference
+ * @file: what ATTACH's fd named; the core holds the reference. NULL for a back
+ *	end that serves no file.
  * @readonly: VHOST_DOORBELL_ATTACH_RO was given
  * @queues: number of queues
  * @queue_size: largest queue size, in descriptors
@@ -81,13 +126,18 @@ struct vhdb_request {
  * struct vhdb_backend - a kind of device
  * @name: name for ATTACH
  * @owner: the module
+ * @no_file: it serves no file: ATTACH's fd is -1
+ * @ioctl: an ioctl of its own, with a number from VHOST_DOORBELL_BACKEND_NR
+ *	on; returns -ENOTTY for what is none. Process, one at a time for each
+ *	device; may sleep. Optional where there are queues.
+ * @attach: makes a device; returns its private data or an ERR_PTR. May sleep.
+ * @detach: ends a device. No request is in flight. May sleep.
+ * @queues_max: most queues; 0 for a back end that is no virtio device, and
+ *	then what follows is not there
  * @device_id: virtio device ID
- * @queues_max: most queues
  * @features: every device feature bit that a device may offer
  * @config_size: bytes of the device's configuration space
  * @request_size: bytes of the back end's request, &struct vhdb_request first
- * @attach: makes a device; returns its private data or an ERR_PTR. May sleep.
- * @detach: ends a device. No request is in flight. May sleep.
  * @device_features: the device feature bits that this device offers
  * @get_config: writes the configuration space (@config_size bytes)
  * @run: serves a queue until vhdb_vq_next() has no more. Worker thread with
@@ -96,13 +146,16 @@ struct vhdb_request {
 struct vhdb_backend {
 	const char *name;
 	struct module *owner;
-	u32 device_id;
+	bool no_file;
+	long (*ioctl)(void *priv, unsigned int cmd, void __user *argp);
+	void *(*attach)(const struct vhdb_attach *attach);
+	void (*detach)(void *priv);
+
 	u16 queues_max;
+	u32 device_id;
 	u64 features;
 	u32 config_size;
 	u32 request_size;
-	void *(*attach)(const struct vhdb_attach *attach);
-	void (*detach)(void *priv);
 	u64 (*device_features)(void *priv);
 	void (*get_config)(void *priv, void *config);
 	void (*run)(struct vhdb_vq *vq);
@@ -110,6 +163,7 @@ struct vhdb_backend {
 
 int vhdb_register_backend(const struct vhdb_backend *backend);
 void vhdb_unregister_backend(const struct vhdb_backend *backend);
+void *vhdb_backend_priv(struct file *file, const struct vhdb_backend *backend);
 
 /* The queue, inside run(). */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq);
@@ -134,5 +188,10 @@ void vhdb_pages_init(struct vhdb_pages *pages);
 bool vhdb_pages_dirty(const struct vhdb_pages *pages);
 void vhdb_pages_redirty(struct vhdb_pages *pages);
 void vhdb_pages_release(struct vhdb_pages *pages);
+
+/* For users of the back end "bell": a module that needs its module. */
+struct vhdb_bell *vhdb_bell_get(struct file *file);
+void vhdb_bell_put(struct vhdb_bell *bell);
+void vhdb_bell_ring(struct vhdb_bell *bell);
 
 #endif /* _LINUX_VHOST_DOORBELL_H */

@@ -29,14 +29,15 @@
 #include "kselftest_harness.h"
 #include "lib/vhdb_dev.h"
 #include "lib/vhdb_mock.h"
+#include "lib/vhdb_module.h"
 
 #define KILLS		200	/* of the owner, on a block device */
 #define KILLS_FILE	30	/* and on a file */
 #define ROUNDS		4	/* of every other end */
 #define ROUNDS_FILE	2
 
-#define CORE		"vhost_doorbell"
-#define BLK		"vhost_doorbell_blk"
+#define CORE		VHDB_MODULE_CORE
+#define BLK		VHDB_MODULE_BLK
 
 /* Long enough to be caught in flight, short enough for hundreds of rounds */
 #define DELAY_US	10000
@@ -214,76 +215,6 @@ static int nullb_mount(struct nullb *nullb)
 		return -errno;
 	}
 	return 0;
-}
-
-/* ---- modules ---- */
-
-/* Users of a module but for the modules that stand on it; 0 if built in */
-static long module_users(const char *name)
-{
-	struct dirent *entry;
-	char path[128];
-	long users;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
-	users = file_value(path, "", 0);
-	snprintf(path, sizeof(path), "/sys/module/%s/holders", name);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir)))
-		users -= entry->d_name[0] != '.';
-	if (dir)
-		closedir(dir);
-	return users;
-}
-
-static bool module_loaded(const char *name)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
-	return !access(path, F_OK);
-}
-
-static int module_delete(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
-static int module_path(char *path, size_t len, const char *name)
-{
-	const char *dir = getenv("VHDB_MODULES");
-
-	if (!dir)
-		return -ENOENT;
-	snprintf(path, len, "%s/%s.ko", dir, name);
-	return 0;
-}
-
-/* Can it be had again once it is gone? */
-static bool module_at_hand(const char *name)
-{
-	char path[512];
-
-	if (!module_path(path, sizeof(path), name))
-		return !access(path, R_OK);
-	snprintf(path, sizeof(path), "--dry-run %s", name);
-	return !vhdb_modprobe(path);
-}
-
-static int module_load(const char *name)
-{
-	char path[512];
-	int fd, ret;
-
-	if (module_path(path, sizeof(path), name))
-		return vhdb_modprobe(name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
 }
 
 /* ---- what must be the same before and after ---- */
@@ -675,10 +606,10 @@ FIXTURE_TEARDOWN(kill)
 {
 	struct rig *rig = &self->rig;
 
-	if (!module_loaded(CORE))
-		module_load(CORE);
-	if (!module_loaded(BLK))
-		module_load(BLK);
+	if (!vhdb_module_loaded(CORE))
+		vhdb_module_load(CORE);
+	if (!vhdb_module_loaded(BLK))
+		vhdb_module_load(BLK);
 	close(rig->sockets[0]);
 	close(rig->sockets[1]);
 	nullb_destroy(&rig->nullb);
@@ -784,11 +715,11 @@ static void go(struct rig *rig)
 /* Nobody uses the driver now, and nothing of its users is left */
 static void expect_quiet(struct __test_metadata *_metadata, struct rig *rig)
 {
-	EXPECT_TRUE(vhdb_wait_for(!module_users(BLK))) {
-		TH_LOG("%s has %ld users", BLK, module_users(BLK));
+	EXPECT_TRUE(vhdb_wait_for(!vhdb_module_users(BLK))) {
+		TH_LOG("%s has %ld users", BLK, vhdb_module_users(BLK));
 	}
-	EXPECT_TRUE(vhdb_wait_for(!module_users(CORE))) {
-		TH_LOG("%s has %ld users", CORE, module_users(CORE));
+	EXPECT_TRUE(vhdb_wait_for(!vhdb_module_users(CORE))) {
+		TH_LOG("%s has %ld users", CORE, vhdb_module_users(CORE));
 	}
 	EXPECT_TRUE(vhdb_wait_for(!nullb_inflight(&rig->nullb)));
 }
@@ -1050,7 +981,7 @@ TEST_F_TIMEOUT(kill, passed_file_outlives_owner, TEST_SECONDS)
 		ASSERT_EQ(0, kill(owner, SIGKILL));
 		expect_killed(_metadata, rig, owner);
 		/* The file is open still */
-		EXPECT_EQ(1, module_users(BLK));
+		EXPECT_EQ(1, vhdb_module_users(BLK));
 		EXPECT_EQ(1, write(holder_pipe[1], "c", 1));
 		close(holder_pipe[1]);
 		expect_exited(_metadata, rig, holder);
@@ -1154,7 +1085,7 @@ TEST_F_TIMEOUT(kill, forked_copy_outlives_owner, TEST_SECONDS)
 		EXPECT_TRUE(wait_phase(rig, PASSED));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		expect_killed(_metadata, rig, pid);
-		EXPECT_EQ(1, module_users(BLK));
+		EXPECT_EQ(1, vhdb_module_users(BLK));
 		go(rig);
 		expect_exited(_metadata, rig, rig->shared->copy);
 		expect_quiet(_metadata, rig);
@@ -1229,11 +1160,6 @@ TEST_F_TIMEOUT(kill, stop_and_kill, TEST_SECONDS)
 
 /* ---- modules ---- */
 
-static bool refused(int ret)
-{
-	return ret == -EBUSY || ret == -EWOULDBLOCK;
-}
-
 TEST_F_TIMEOUT(kill, unload_and_reload, TEST_SECONDS)
 {
 	const struct vhdb_opts opts = { 0 };
@@ -1241,9 +1167,9 @@ TEST_F_TIMEOUT(kill, unload_and_reload, TEST_SECONDS)
 	int dev, round;
 	pid_t pid;
 
-	if (!module_loaded(CORE) || !module_loaded(BLK))
+	if (!vhdb_module_loaded(CORE) || !vhdb_module_loaded(BLK))
 		SKIP(return, "the driver is built into the kernel");
-	if (!module_at_hand(CORE) || !module_at_hand(BLK))
+	if (!vhdb_module_at_hand(CORE) || !vhdb_module_at_hand(BLK))
 		SKIP(return, "VHDB_MODULES doesn't say where the modules are");
 
 	for (round = 0; round < 2; round++) {
@@ -1251,16 +1177,16 @@ TEST_F_TIMEOUT(kill, unload_and_reload, TEST_SECONDS)
 		dev = vhdb_open();
 		ASSERT_LE(0, dev);
 		ASSERT_EQ(0, vhdb_attach_blk_path(dev, rig->path, &opts));
-		EXPECT_TRUE(refused(module_delete(BLK)));
-		EXPECT_TRUE(refused(module_delete(CORE)));
+		EXPECT_TRUE(vhdb_module_refused(vhdb_module_delete(BLK)));
+		EXPECT_TRUE(vhdb_module_refused(vhdb_module_delete(CORE)));
 		close(dev);
 
 		/* The owner at work: the same */
 		pid = spawn(rig, owner_works, round | 4);
 		ASSERT_LE(0, pid);
 		EXPECT_TRUE(wait_phase(rig, SUBMITTED));
-		EXPECT_TRUE(refused(module_delete(BLK)));
-		EXPECT_TRUE(refused(module_delete(CORE)));
+		EXPECT_TRUE(vhdb_module_refused(vhdb_module_delete(BLK)));
+		EXPECT_TRUE(vhdb_module_refused(vhdb_module_delete(CORE)));
 		ASSERT_EQ(0, kill(pid, SIGKILL));
 		expect_killed(_metadata, rig, pid);
 		expect_no_leak(_metadata, rig);
@@ -1268,17 +1194,19 @@ TEST_F_TIMEOUT(kill, unload_and_reload, TEST_SECONDS)
 		/* Open, not attached: the back end may go, the core may not */
 		dev = vhdb_open();
 		ASSERT_LE(0, dev);
-		EXPECT_TRUE(refused(module_delete(CORE)));
-		ASSERT_EQ(0, module_delete(BLK));
-		EXPECT_TRUE(refused(module_delete(CORE)));
+		EXPECT_TRUE(vhdb_module_refused(vhdb_module_delete(CORE)));
+		ASSERT_EQ(0, vhdb_module_delete(BLK));
+		EXPECT_TRUE(vhdb_module_refused(vhdb_module_delete(CORE)));
 		close(dev);
-		ASSERT_TRUE(vhdb_wait_for(!module_users(CORE)));
-		ASSERT_EQ(0, module_delete(CORE));
+		/* The other back ends, which stand on the core, too */
+		ASSERT_EQ(0, vhdb_module_delete_holders(CORE));
+		ASSERT_TRUE(vhdb_wait_for(!vhdb_module_users(CORE)));
+		ASSERT_EQ(0, vhdb_module_delete(CORE));
 		EXPECT_FALSE(vhdb_present());
 
 		/* And they come back to work */
-		ASSERT_EQ(0, module_load(CORE));
-		ASSERT_EQ(0, module_load(BLK));
+		ASSERT_EQ(0, vhdb_module_load(CORE));
+		ASSERT_EQ(0, vhdb_module_load(BLK));
 		ASSERT_TRUE(vhdb_wait_for(vhdb_present()));
 		pid = spawn(rig, owner_finishes, round);
 		ASSERT_LE(0, pid);

@@ -244,6 +244,10 @@ static int print_backends(int fd, const struct vhost_doorbell_info *info)
 		print_label("back end");
 		printf("%.*s\n", (int)sizeof(backend.name), backend.name);
 		print_label("  device");
+		if (!backend.queues_max) {
+			printf("none of virtio's\n");
+			continue;
+		}
 		printf("virtio %s (%u)\n", type ? type->name : "device",
 		       backend.device_id);
 		print_label("  queues");

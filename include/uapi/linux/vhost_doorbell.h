@@ -313,8 +313,7 @@ struct vhost_doorbell_bell_hook {
 };
 
 /**
- * define VHOST_DOORBELL_BELL_COUNT_RESET - &vhost_doorbell_bell_count.flags:
- * start again at 0
+ * define VHOST_DOORBELL_BELL_COUNT_RESET - tell the counts and start at 0 again
  *
  * What is told is what is taken away: a ring that comes meanwhile is in this
  * count or in the next one, in exactly one of them.
@@ -332,8 +331,8 @@ struct vhost_doorbell_bell_hook {
  * Each count is exact; of rings that come meanwhile, the three need not be of
  * one moment.
  *
- * Errors: -EINVAL an unknown flag, or @reserved is not zero; -EFAULT, and if
- * it could be read but not written, a reset has happened.
+ * Errors: -EINVAL an unknown flag, or @reserved is not zero. On an error
+ * nothing is reset.
  */
 struct vhost_doorbell_bell_count {
 	__u64 eventfd;
