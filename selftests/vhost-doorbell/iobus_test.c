@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -61,9 +60,9 @@ FIXTURE_SETUP(iobus)
 	    write_file(FAILSLAB "ignore-gfp-wait", "N") ||
 	    write_file(FAILSLAB "verbose", "0"))
 		SKIP(return, "this kernel injects no failures (FAILSLAB)");
+	if (tiny_vm_cap(KVM_CAP_IOEVENTFD_HYPERCALL) <= 0)
+		SKIP(return, "this kernel's KVM is without kvm-patches/");
 	ASSERT_EQ(0, tiny_vm_create(&self->vm, 1 << 20));
-	if (ioctl(self->vm.vm, KVM_CHECK_EXTENSION, 0x76620001) <= 0)
-		SKIP(return, "this kernel's KVM is without kvm-patches");
 	self->stays = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	self->goes = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT_LE(0, self->stays);
