@@ -33,6 +33,10 @@ def spread(values):
             "min": min(values), "max": max(values)}
 
 
+def figure(value):
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
+
+
 def shares(run, of):
     return [100 * a / b for a, b in zip(run["search"], run[of])]
 
@@ -70,13 +74,13 @@ def main():
 
     print(f"{entries} ioeventfds in one VM, {rounds} rounds, "
           "median (least to most)\n")
-    print(f"{'':42}{'KVM of ' + stock:>28}{'KVM of ' + patched:>28}")
+    print(f"{'':42}{'KVM of ' + stock:>32}{'KVM of ' + patched:>32}")
     half = len(rows) // 2
     for a, b in zip(rows[:half], rows[half:]):
-        cells = [f"{r['median']:.1f} ({r['min']:.1f} to {r['max']:.1f})"
-                 for r in (a, b)]
+        cells = [f"{figure(r['median'])} ({figure(r['min'])} to "
+                 f"{figure(r['max'])})" for r in (a, b)]
         print(f"{a['metric'] + ', ' + a['unit']:42}"
-              f"{cells[0]:>28}{cells[1]:>28}")
+              f"{cells[0]:>32}{cells[1]:>32}")
     print(f"\n{output}")
 
 
