@@ -4,13 +4,13 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/kvm_para.h>
 
+#include "../lib/vhdb_bell.h"
 #include "notify_rows.h"
 
 #define PORT		0xc050	/* where virtio-pci's notify area may lie */
@@ -142,29 +142,13 @@ static int setup_ioeventfd(struct notify_rig *rig, const char **why)
 
 static int setup_bell(struct notify_rig *rig, const char **why)
 {
-	struct vhost_doorbell_attach attach = {
-		.size = sizeof(attach),
-		.backend = "bell",
-		.fd = -1,
-	};
-	struct vhost_doorbell_bell_hook hook = {
-		.fd = rig->eventfd,
-	};
-	int ret;
-
-	rig->bell = vhdb_open();
+	rig->bell = vhdb_bell_open();
 	if (rig->bell < 0) {
-		*why = "no /dev/vhost-doorbell";
+		*why = "the driver, or its bell, is not there";
 		return -EOPNOTSUPP;
 	}
-	ret = __vhdb_attach(rig->bell, &attach);
-	if (ret == -ENOENT) {
-		*why = "the driver has no bell";
-		return -EOPNOTSUPP;
-	}
-	if (!ret && rig->row->path == PATH_BELL)
-		ret = __vhdb_ioctl(rig->bell, VHOST_DOORBELL_BELL_HOOK, &hook);
-	return ret;
+	return rig->row->path == PATH_BELL ?
+	       __vhdb_bell_hook(rig->bell, rig->eventfd) : 0;
 }
 
 /* The interrupt is a message to the local APIC, as a PCI device's would be */

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/vhdb_bell.h"
 #include "notify_rows.h"
 
 /* A guest whose interrupt got lost sleeps for ever */
@@ -71,7 +72,7 @@ static int answer(struct notify_rig *rig)
 	rig->vm.cpu[0].run->hypercall.ret = 0;
 	switch (rig->row->path) {
 	case PATH_EXIT_BELL:
-		return ioctl(rig->bell, VHOST_DOORBELL_BELL_RING) ? -errno : 0;
+		return __vhdb_bell_ring(rig->bell);
 	case PATH_EXIT_LOOP:
 		return write(rig->eventfd, &one, sizeof(one)) < 0 ? -errno : 0;
 	default:
@@ -141,9 +142,7 @@ static void evaluate(struct notify_rig *rig, struct notify_burst *burst)
 /* Rings that have arrived since the last look */
 static int heard(struct notify_rig *rig, __u64 *n)
 {
-	struct vhost_doorbell_bell_count count = {
-		.flags = VHOST_DOORBELL_BELL_COUNT_RESET,
-	};
+	struct vhost_doorbell_bell_count count = { 0 };
 	struct vhost_doorbell_stats stats = { 0 };
 	int ret = 0;
 
@@ -151,8 +150,7 @@ static int heard(struct notify_rig *rig, __u64 *n)
 	switch (rig->row->path) {
 	case PATH_EXIT_BELL:
 	case PATH_BELL:
-		ret = __vhdb_ioctl(rig->bell, VHOST_DOORBELL_BELL_COUNT,
-				   &count);
+		ret = vhdb_bell_count(rig->bell, true, &count);
 		*n = rig->row->path == PATH_BELL ? count.eventfd : count.ioctl;
 		break;
 	case PATH_EVENTFD:
