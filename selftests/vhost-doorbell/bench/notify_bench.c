@@ -74,6 +74,7 @@ static void fail(unsigned int i, const char *why)
 	printf("FAIL %s: %s\n", notify_rows[i].name, why);
 }
 
+/* What cannot be had here */
 static void leave_out(unsigned int i, const char *why)
 {
 	state[i] = ROW_SKIPPED;
@@ -109,7 +110,7 @@ static void warm_up(unsigned int i)
 		return;
 	if (ret == -ETIMEDOUT && notify_rows[i].ring == RING_HC) {
 		notify_rig_destroy(&rigs[i]);
-		leave_out(i, "the hypercall does not come back (KVM runs real mode in its emulator?)");
+		leave_out(i, "the hypercall does not come back: emulated by KVM?");
 		return;
 	}
 	if (ret == -EPROTO)
