@@ -15,7 +15,7 @@ KDIR ?= /lib/modules/$(KREL)/build
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
-	bench-register install uninstall clean distclean FORCE
+	bench-notify bench-register install uninstall clean distclean FORCE
 
 help:
 	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,7 @@ help:
 ##@ make test        everything: check, tests in VMs, then a real guest
 ##@ make check       what needs no VM: builds, style, documentation, the engine
 ##@ make test-long   what takes too long for `make test`
+##@ make bench-notify    what a notification costs, along every path
 ##@ make bench-register   10,000 ioeventfds in one VM: stock KVM, and kvm-patches/
 ##@
 ##@ make             the modules for the running kernel (KREL=, KDIR=) and vhdb
@@ -73,6 +74,11 @@ check test test-long:
 demo: setup
 	@$(MAKE) --no-print-directory -s modules-6.12 vhdb
 	@$(VM)/demo
+
+bench-notify:
+	@$(VM)/setup && $(VM)/setup bench
+	@$(MAKE) --no-print-directory -s modules-6.12 selftests
+	@tools/bench/notify
 
 bench-register: setup selftests
 	@tools/bench/register

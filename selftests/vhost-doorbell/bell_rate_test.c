@@ -267,7 +267,8 @@ static void *ringer_run(void *arg)
 {
 	struct ringer *ringer = arg;
 
-	ringer->reason = tiny_vm_run(&ringer->vm, 6 * vhdb_timeout_ms());
+	ringer->reason = tiny_vcpu_run(&ringer->vm.cpu[0],
+				       6 * vhdb_timeout_ms());
 	return NULL;
 }
 
@@ -363,7 +364,7 @@ TEST_F_TIMEOUT(guests, rings_made_are_rings_counted, 600)
 		pthread_join(self->ringer[i].thread, NULL);
 	for (i = 0; i < THREADS; i++) {
 		EXPECT_EQ(KVM_EXIT_IO, self->ringer[i].reason);
-		EXPECT_EQ(1, self->ringer[i].vm.runs);
+		EXPECT_EQ(1, self->ringer[i].vm.cpu[0].runs);
 	}
 	ASSERT_EQ(0, vhdb_bell_count(self->fd, false, &count));
 	sum += count.eventfd;
