@@ -160,7 +160,7 @@ static int step_backend_info(struct life *life)
 {
 	struct vhost_doorbell_backend_info info = { .size = sizeof(info) };
 
-	strcpy(info.name, "blk");
+	snprintf((char *)info.name, sizeof(info.name), "blk");
 	return __vhdb_backend_info(life->dev.fd, &info);
 }
 
