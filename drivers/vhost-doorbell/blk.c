@@ -194,6 +194,7 @@ static void answer(struct blk_req *req, u8 status, u32 len)
 	/* 5.2.6: the last byte, wherever that is */
 	vhdb_vq_in_skip(vq, vhdb_vq_in_left(vq) - 1);
 	if (vhdb_vq_copy_to(vq, &status, sizeof(status))) {
+		/* Nobody can be told: the request is returned, empty. */
 		req->rq.failed = true;
 		len = 0;
 	}
@@ -329,12 +330,10 @@ static void read_or_write(struct blk_req *req, u64 sector)
 		return;
 	}
 	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
-		/* Nobody can be told: the request is returned, empty. */
 		release_data(req);
 		if (req->bounce.nr)
 			free_bounce(req);
-		req->rq.failed = true;
-		vhdb_request_complete(&req->rq, 0);
+		answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	start(req, blk->ops->submit);
@@ -351,8 +350,7 @@ static void flush(struct blk_req *req)
 	}
 	req->len = 0;
 	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
-		req->rq.failed = true;
-		vhdb_request_complete(&req->rq, 0);
+		answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	start(req, req->blk->ops->flush);
@@ -389,8 +387,7 @@ static void handle(struct blk_req *req)
 		return;
 	}
 	if (vhdb_vq_copy_from(vq, &hdr, sizeof(hdr))) {
-		req->rq.failed = true;
-		vhdb_request_complete(&req->rq, 0);
+		answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 

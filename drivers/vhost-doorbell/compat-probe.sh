@@ -17,7 +17,9 @@ compiles() {
 # have NAME INCLUDE STATEMENT CC FLAG...
 have() {
 	name=$1
+	# Not every header includes what it needs.
 	cat >"$dir/probe.c" <<END
+#include <linux/types.h>
 #include <linux/$2>
 void vhdb_probe(void);
 void vhdb_probe(void) { $3; }

@@ -390,6 +390,7 @@ static int pin_piece(struct vhdb_pages *pages, struct vhdb_piece piece)
 static int pin(struct vhdb_vq *vq, struct vhdb_cursor *c,
 	       struct vhdb_pages *pages, u32 len, u8 perm)
 {
+	struct vhdb_cursor start = *c;
 	int err = 0;
 
 	vhdb_pages_init(pages);
@@ -407,8 +408,11 @@ static int pin(struct vhdb_vq *vq, struct vhdb_cursor *c,
 	}
 	if (!err && pages->writable)
 		vhdb_pages_redirty(pages);
-	if (err)
+	if (err) {
 		vhdb_pages_release(pages);
+		/* The bytes are still to be had, by copying say. */
+		*c = start;
+	}
 	return err;
 }
 
@@ -419,7 +423,8 @@ static int pin(struct vhdb_vq *vq, struct vhdb_cursor *c,
  * @len: bytes
  *
  * Context: the worker, within run(); may sleep.
- * Return: 0; -EINVAL if the request has less, -EFAULT, -EACCES, -ENOMEM.
+ * Return: 0; -EINVAL if the request has less, -EFAULT, -EACCES, -ENOMEM, and
+ * then the bytes are still the next ones.
  */
 int vhdb_vq_pin_out(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len)
 {
@@ -434,7 +439,8 @@ EXPORT_SYMBOL_GPL(vhdb_vq_pin_out);
  * @len: bytes
  *
  * Context: the worker, within run(); may sleep.
- * Return: 0; -EINVAL if there is less room, -EFAULT, -EACCES, -ENOMEM.
+ * Return: 0; -EINVAL if there is less room, -EFAULT, -EACCES, -ENOMEM, and
+ * then the bytes are still the next ones.
  */
 int vhdb_vq_pin_in(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len)
 {

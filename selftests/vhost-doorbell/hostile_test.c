@@ -617,13 +617,12 @@ TEST_F(hostile, header_not_mapped)
 	__u64 end = self->disk.mem.iova + self->disk.mem.size;
 	__u64 before = stat_errors(&self->disk);
 
-	EXPECT_EQ(UNANSWERED, RAW(VHDB_OUT(0, HDR), VHDB_IN(AT(DATA), 512),
-				  VHDB_IN(STATUS, 1)));
-	EXPECT_EQ(UNANSWERED, RAW(VHDB_OUT(end - 8, HDR),
-				  VHDB_IN(AT(DATA), 512),
-				  VHDB_IN(STATUS, 1)));
-	EXPECT_EQ(UNANSWERED, RAW(VHDB_OUT(AT(SLOT), 8), VHDB_OUT(-8ULL, 8),
-				  VHDB_IN(STATUS, 1)));
+	EXPECT_EQ(IOERR, RAW(VHDB_OUT(0, HDR), VHDB_IN(AT(DATA), 512),
+			     VHDB_IN(STATUS, 1)));
+	EXPECT_EQ(IOERR, RAW(VHDB_OUT(end - 8, HDR), VHDB_IN(AT(DATA), 512),
+			     VHDB_IN(STATUS, 1)));
+	EXPECT_EQ(IOERR, RAW(VHDB_OUT(AT(SLOT), 8), VHDB_OUT(-8ULL, 8),
+			     VHDB_IN(STATUS, 1)));
 	EXPECT_ALIVE(before, 3);
 }
 
@@ -689,7 +688,7 @@ TEST_F(hostile, pages_protected_by_the_owner)
 
 	ASSERT_EQ(0, mprotect(page, 4096, PROT_NONE));
 	EXPECT_EQ(IOERR, vhdb_disk_io(disk, 0, T_OUT, 0, iova, 512));
-	EXPECT_EQ(UNANSWERED, RAW(VHDB_OUT(iova, HDR), VHDB_IN(STATUS, 1)));
+	EXPECT_EQ(IOERR, RAW(VHDB_OUT(iova, HDR), VHDB_IN(STATUS, 1)));
 	EXPECT_ALIVE(before, 5);
 
 	ASSERT_EQ(0, munmap(page, 4096));

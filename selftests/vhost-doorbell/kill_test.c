@@ -55,53 +55,6 @@
 
 #define NULLB_DIR	"/sys/kernel/config/nullb/vhdb_kill"
 
-/* ---- small files ---- */
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
-/* First @len - 1 bytes of a file, an empty string if it can't be read */
-static void read_file(const char *path, char *text, size_t len)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = 0;
-
-	if (fd >= 0) {
-		got = read(fd, text, len - 1);
-		close(fd);
-	}
-	text[got > 0 ? got : 0] = '\0';
-}
-
-/* The number behind @key at the start of a line; @def if it isn't there */
-static long file_value(const char *path, const char *key, long def)
-{
-	FILE *file = fopen(path, "re");
-	size_t len = strlen(key);
-	char line[256];
-
-	if (!file)
-		return def;
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, key, len)) {
-			def = strtol(line + len, NULL, 0);
-			break;
-		}
-	}
-	fclose(file);
-	return def;
-}
-
 /* ---- a slow disk ---- */
 
 struct nullb {
@@ -115,7 +68,7 @@ static int nullb_set(const char *attribute, const char *value)
 	char path[128];
 
 	snprintf(path, sizeof(path), NULLB_DIR "/%s", attribute);
-	return write_file(path, value);
+	return vhdb_write_file(path, value);
 }
 
 static void nullb_destroy(struct nullb *nullb)
@@ -136,7 +89,7 @@ static int nullb_find(struct nullb *nullb)
 
 	snprintf(nullb->name, sizeof(nullb->name), "vhdb_kill");
 	if (access("/sys/block/vhdb_kill", F_OK)) {
-		read_file(NULLB_DIR "/index", index, sizeof(index));
+		vhdb_read_file(NULLB_DIR "/index", index, sizeof(index));
 		snprintf(nullb->name, sizeof(nullb->name), "nullb%d",
 			 atoi(index));
 	}
@@ -187,7 +140,7 @@ static unsigned int nullb_inflight(const struct nullb *nullb)
 	char path[128], text[64];
 
 	snprintf(path, sizeof(path), "/sys/block/%s/inflight", nullb->name);
-	read_file(path, text, sizeof(text));
+	vhdb_read_file(path, text, sizeof(text));
 	if (sscanf(text, "%u %u", &reads, &writes) != 2)
 		return 0;
 	return reads + writes;
@@ -219,30 +172,20 @@ static int nullb_mount(struct nullb *nullb)
 
 /* ---- what must be the same before and after ---- */
 
-static long pins_held(void)
-{
-	char text[64];
-
-	/* Reading it folds the processors' own counts into the total */
-	read_file("/proc/sys/vm/stat_refresh", text, sizeof(text));
-	return file_value("/proc/vmstat", "nr_foll_pin_acquired ", 0) -
-	       file_value("/proc/vmstat", "nr_foll_pin_released ", 0);
-}
-
 static long slab_objects(const char *cache)
 {
 	char path[128];
 
 	/* Without this what each processor keeps for itself counts as used */
 	snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache);
-	write_file(path, "1");
-	return file_value("/proc/slabinfo", cache, 0);
+	vhdb_write_file(path, "1");
+	return vhdb_file_value("/proc/slabinfo", cache, 0);
 }
 
 static long mem_available_kb(void)
 {
-	write_file("/proc/sys/vm/drop_caches", "3");
-	return file_value("/proc/meminfo", "MemAvailable:", 0);
+	vhdb_write_file("/proc/sys/vm/drop_caches", "3");
+	return vhdb_file_value("/proc/meminfo", "MemAvailable:", 0);
 }
 
 /* Memory that a living process is charged for as locked or pinned, in kB */
@@ -251,7 +194,8 @@ static long locked_kb(pid_t pid)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	return file_value(path, "VmLck:", 0) + file_value(path, "VmPin:", 0);
+	return vhdb_file_value(path, "VmLck:", 0) +
+	       vhdb_file_value(path, "VmPin:", 0);
 }
 
 /* Is there a worker left that isn't a thread of its owner (Linux 6.1)? */
@@ -266,7 +210,7 @@ static bool worker_left(void)
 		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
 		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
 			continue;
-		read_file(path, comm, sizeof(comm));
+		vhdb_read_file(path, comm, sizeof(comm));
 		found = !strncmp(comm, "vhdb-", 5);
 	}
 	if (dir)
@@ -599,7 +543,7 @@ FIXTURE_SETUP(kill)
 	ASSERT_NE(MAP_FAILED, rig->shared);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
 				rig->sockets));
-	rig->pins = pins_held();
+	rig->pins = vhdb_pins_held();
 }
 
 FIXTURE_TEARDOWN(kill)
@@ -656,11 +600,11 @@ static void show_process(struct __test_metadata *_metadata, pid_t pid)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", pid,
 			 entry->d_name);
-		read_file(path, text, sizeof(text));
+		vhdb_read_file(path, text, sizeof(text));
 		TH_LOG("hangs: %.60s", text);
 		snprintf(path, sizeof(path), "/proc/%d/task/%s/stack", pid,
 			 entry->d_name);
-		read_file(path, text, sizeof(text));
+		vhdb_read_file(path, text, sizeof(text));
 		TH_LOG("%s", text);
 	}
 	if (dir)
@@ -727,8 +671,8 @@ static void expect_quiet(struct __test_metadata *_metadata, struct rig *rig)
 static void expect_no_leak(struct __test_metadata *_metadata, struct rig *rig)
 {
 	expect_quiet(_metadata, rig);
-	EXPECT_TRUE(vhdb_wait_for(pins_held() == rig->pins)) {
-		TH_LOG("%ld pages are still pinned", pins_held() - rig->pins);
+	EXPECT_TRUE(vhdb_wait_for(vhdb_pins_held() == rig->pins)) {
+		TH_LOG("%ld pages are still pinned", vhdb_pins_held() - rig->pins);
 	}
 	EXPECT_TRUE(vhdb_wait_for(!worker_left()));
 }

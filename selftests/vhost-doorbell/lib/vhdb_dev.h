@@ -411,6 +411,14 @@ int vhdb_modprobe(const char *arguments);
 int vhdb_drop_cap_ipc_lock(void);
 /* Bytes that this process has locked or pinned (VmLck and VmPin) */
 unsigned long vhdb_pinned(void);
+/* Pages that the whole system has pinned (pin_user_pages) */
+long vhdb_pins_held(void);
+/* Write @text to a file in one go: 0 or -errno */
+int vhdb_write_file(const char *path, const char *text);
+/* First @len - 1 bytes of a file, an empty string if it can't be read */
+void vhdb_read_file(const char *path, char *text, size_t len);
+/* The number behind @key at the start of a line; @def if it isn't there */
+long vhdb_file_value(const char *path, const char *key, long def);
 /* true when the device can be opened; tests SKIP or fail otherwise */
 bool vhdb_present(void);
 
