@@ -362,7 +362,6 @@ static long get_vring_base(struct vhdb_device *dev, void __user *argp)
 static long set_vring_addr(struct vhdb_device *dev, void __user *argp)
 {
 	struct vhost_vring_addr addr;
-	size_t size[VHDB_AREAS];
 	u64 iova[VHDB_AREAS];
 	struct vhdb_vq *vq;
 	int i;
@@ -378,17 +377,18 @@ static long set_vring_addr(struct vhdb_device *dev, void __user *argp)
 	iova[VHDB_AREA_DESC] = addr.desc_user_addr;
 	iova[VHDB_AREA_DRIVER] = addr.avail_user_addr;
 	iova[VHDB_AREA_DEVICE] = addr.used_user_addr;
-	/* No dirty log in this dialect; 2.7: alignments */
-	if (addr.flags ||
-	    !IS_ALIGNED(iova[VHDB_AREA_DESC], VRING_DESC_ALIGN_SIZE) ||
-	    !IS_ALIGNED(iova[VHDB_AREA_DRIVER], VRING_AVAIL_ALIGN_SIZE) ||
-	    !IS_ALIGNED(iova[VHDB_AREA_DEVICE], VRING_USED_ALIGN_SIZE))
+	/* No dirty log in this dialect. */
+	if (addr.flags)
 		return -EINVAL;
-	vhdb_ring_area_sizes(vq->num, &size[VHDB_AREA_DESC],
-			     &size[VHDB_AREA_DRIVER], &size[VHDB_AREA_DEVICE]);
-	for (i = 0; i < VHDB_AREAS; i++)
-		if (iova[i] + (size[i] - 1) < iova[i])
+	for (i = 0; i < VHDB_AREAS; i++) {
+		size_t size = vhdb_ring_area_size(dev->features, vq->num, i);
+
+		/* 2.7, 2.8.10.1: alignments */
+		if (!IS_ALIGNED(iova[i], vhdb_ring_area_align(dev->features, i)))
 			return -EINVAL;
+		if (iova[i] + (size - 1) < iova[i])
+			return -EINVAL;
+	}
 
 	memcpy(vq->iova, iova, sizeof(vq->iova));
 	vq->has_addr = true;

@@ -17,11 +17,9 @@
 #include "device.h"
 #include "trace.h"
 
-/* Sizes of the areas, in the order of enum vhdb_area_kind. */
-static void area_sizes(const struct vhdb_vq *vq, size_t size[VHDB_AREAS])
+static size_t area_size(const struct vhdb_vq *vq, enum vhdb_area_kind kind)
 {
-	vhdb_ring_area_sizes(vq->num, &size[VHDB_AREA_DESC],
-			     &size[VHDB_AREA_DRIVER], &size[VHDB_AREA_DEVICE]);
+	return vhdb_ring_area_size(vq->dev->features, vq->num, kind);
 }
 
 static bool mapped(const struct vhdb_vq *vq)
@@ -39,20 +37,15 @@ static void unmap_areas(struct vhdb_vq *vq)
 
 static int map_areas(struct vhdb_vq *vq)
 {
-	/* 2.7: alignments, which the user addresses must keep */
-	static const u8 align[VHDB_AREAS] = {
-		VRING_DESC_ALIGN_SIZE,
-		VRING_AVAIL_ALIGN_SIZE,
-		VRING_USED_ALIGN_SIZE,
-	};
-	size_t size[VHDB_AREAS];
 	int i, err;
 
-	area_sizes(vq, size);
 	for (i = 0; i < VHDB_AREAS; i++) {
+		u32 align = vhdb_ring_area_align(vq->dev->features, i);
+
 		err = vhdb_area_map(&vq->area[i], &vq->dev->memory, vq->iova[i],
-				    size[i]);
-		if (!err && !IS_ALIGNED((unsigned long)vq->area[i].addr, align[i]))
+				    area_size(vq, i));
+		/* The user addresses must keep the alignment, too. */
+		if (!err && !IS_ALIGNED((unsigned long)vq->area[i].addr, align))
 			err = -EINVAL;
 		if (err) {
 			unmap_areas(vq);
@@ -64,13 +57,11 @@ static int map_areas(struct vhdb_vq *vq)
 
 static bool areas_moved(const struct vhdb_vq *vq)
 {
-	size_t size[VHDB_AREAS];
 	int i;
 
-	area_sizes(vq, size);
 	for (i = 0; i < VHDB_AREAS; i++)
 		if (vhdb_area_moved(&vq->area[i], &vq->dev->memory, vq->iova[i],
-				    size[i]))
+				    area_size(vq, i)))
 			return true;
 	return false;
 }

@@ -23,13 +23,6 @@ struct vhdb_device;
 /* Pieces of one request: an indirect table's limit. */
 #define VHDB_MAX_SEGS		VHDB_RING_INDIRECT_MAX
 
-enum vhdb_area_kind {
-	VHDB_AREA_DESC,
-	VHDB_AREA_DRIVER,
-	VHDB_AREA_DEVICE,
-	VHDB_AREAS,
-};
-
 /**
  * struct vhdb_cursor - a place in one direction of a request
  * @seg: next piece

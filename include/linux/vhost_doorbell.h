@@ -72,7 +72,8 @@ struct vhdb_request {
 	bool failed;
 	/* private: */
 	u8 epoch;
-	u16 head;
+	u16 id;
+	u16 count;
 	u32 len;
 	struct llist_node node;
 };

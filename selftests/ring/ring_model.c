@@ -244,7 +244,7 @@ static void model_pop(struct __test_metadata *_metadata, struct dev *d,
 	ASSERT_EQ(1, vhdb_ring_pop(&d->ring, &d->chain));
 	id = list_get(&m->shown, d->vq.num);
 	b = &m->bufs[id];
-	m->bufs[id].head = d->chain.head;
+	m->bufs[id].head = d->chain.id;
 	list_put(&m->held, d->vq.num, id);
 	for (i = 0; i < b->nr_out + b->nr_in; i++) {
 		if (!b->segs[i].len)
@@ -271,7 +271,7 @@ static void model_push(struct dev *d, struct model *m, u64 *seed)
 	for (i = b->nr_out; i < b->nr_out + b->nr_in; i++)
 		writable += b->segs[i].len;
 	b->len = below(seed, writable + 1);
-	vhdb_ring_push(&d->ring, b->head, b->len);
+	vhdb_ring_push(&d->ring, b->head, 1, b->len);
 	list_put(&m->pushed, d->vq.num, id);
 }
 
@@ -622,7 +622,7 @@ static void walk_run(struct __test_metadata *_metadata, struct dev *d,
 	ASSERT_EQ(good, ret == 1);
 	counts[good ? 0 : w->unsure ? 1 : 2]++;
 	if (good) {
-		ASSERT_EQ(w->head, d->chain.head);
+		ASSERT_EQ(w->head, d->chain.id);
 		ASSERT_EQ(w->nr_out, d->chain.nr_out);
 		ASSERT_EQ(w->nr_in, d->chain.nr_in);
 		for (i = 0; i < w->nr_out + w->nr_in; i++) {

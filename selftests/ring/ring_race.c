@@ -157,12 +157,12 @@ TEST_F(ring, flip)
 		ASSERT_FALSE(f->bad_fetch);
 		if (ret == 1) {
 			got++;
-			ASSERT_LT(d->chain.head, FLIP_NUM);
+			ASSERT_LT(d->chain.id, FLIP_NUM);
 			ASSERT_LE(d->chain.nr_out, FLIP_SEGS);
 			ASSERT_LE(d->chain.nr_out + d->chain.nr_in, FLIP_SEGS);
 			for (i = 0; i < d->chain.nr_out + d->chain.nr_in; i++)
 				ASSERT_TRUE(flip_seg_known(f, &d->chain.segs[i]));
-			vhdb_ring_push(&d->ring, d->chain.head, 0);
+			vhdb_ring_push(&d->ring, d->chain.id, 1, 0);
 			vhdb_ring_publish(&d->ring);
 			vhdb_ring_enable_notify(&d->ring);
 		} else if (ret < 0) {
@@ -280,7 +280,7 @@ static void pass_serve(struct pass *p, const struct pass_done *r)
 	u64 *response = mock_ptr(r->response);
 
 	*response = answer(*request);
-	vhdb_ring_push(&p->d.ring, r->head, sizeof(*response));
+	vhdb_ring_push(&p->d.ring, r->head, 1, sizeof(*response));
 }
 
 static void pass_publish(struct pass *p)
@@ -336,7 +336,7 @@ static void pass_take(struct pass *p, u64 *seed)
 		pass_fail(p, "a buffer of another shape");
 		return;
 	}
-	r.head = c->head;
+	r.head = c->id;
 	r.request = c->segs[0].addr;
 	r.response = c->segs[1].addr;
 	if (!p->completer) {
