@@ -174,7 +174,8 @@ int vhdb_backend_describe(struct vhost_doorbell_backend_info *info)
 		strscpy_pad(info->name, e->backend->name, sizeof(info->name));
 		info->device_id = e->backend->device_id;
 		info->queues_max = e->backend->queues_max;
-		info->features = e->backend->features | VHDB_RING_FEATURES;
+		info->features = e->backend->features |
+				 VHDB_RING_FEATURES | VHDB_REQUEST_FEATURES;
 		err = 0;
 		break;
 	}

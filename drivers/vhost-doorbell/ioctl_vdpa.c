@@ -322,8 +322,7 @@ static long set_vring_num(struct vhdb_device *dev, void __user *argp)
 
 	if (ret)
 		return ret;
-	/* 2.7: a power of 2 */
-	if (!num || num > dev->queue_size || !is_power_of_2(num))
+	if (num > dev->queue_size || !vhdb_ring_num_valid(dev->features, num))
 		return -EINVAL;
 	vq->num = num;
 	return 0;
@@ -337,17 +336,23 @@ static long set_vring_base(struct vhdb_device *dev, void __user *argp)
 
 	if (ret)
 		return ret;
-	if (num > U16_MAX)
+	/*
+	 * Packed: the available side below, the used side above. Clients that
+	 * know the first only mean it for both.
+	 */
+	if (!vhdb_ring_is_packed(dev->features) && num > U16_MAX)
 		return -EINVAL;
+	if (vhdb_ring_is_packed(dev->features) && num <= U16_MAX)
+		num |= num << 16;
 	vq->base = num;
+	vq->has_base = true;
 	return 0;
 }
 
 static long get_vring_base(struct vhdb_device *dev, void __user *argp)
 {
 	struct vhdb_vq *vq;
-	u32 num;
-	u16 base;
+	u32 num, base;
 	long ret = get_vring_state(dev, argp, &vq, &num);
 
 	if (!ret)

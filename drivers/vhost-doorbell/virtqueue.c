@@ -242,7 +242,7 @@ void vhdb_vq_reset(struct vhdb_vq *vq)
 	memset(vq->iova, 0, sizeof(vq->iova));
 	vq->has_addr = false;
 	vq->enabled = false;
-	vq->base = 0;
+	vq->has_base = false;
 	vq->broken = false;
 }
 
@@ -252,9 +252,11 @@ static void free_storage(struct vhdb_vq *vq)
 	kvfree(vq->requests);
 	kvfree(vq->segs);
 	kvfree(vq->table);
+	kvfree(vq->slots);
 	vq->requests = NULL;
 	vq->segs = NULL;
 	vq->table = NULL;
+	vq->slots = NULL;
 }
 
 static int alloc_storage(struct vhdb_vq *vq)
@@ -263,11 +265,26 @@ static int alloc_storage(struct vhdb_vq *vq)
 			    GFP_KERNEL_ACCOUNT);
 	vq->table = kvcalloc(VHDB_RING_INDIRECT_MAX, sizeof(*vq->table),
 			     GFP_KERNEL_ACCOUNT);
-	if (!vq->segs || !vq->table || vhdb_requests_alloc(vq)) {
-		free_storage(vq);
-		return -ENOMEM;
+	if (!vq->segs || !vq->table || vhdb_requests_alloc(vq))
+		goto err_free;
+	if (vq->dev->features & BIT_ULL(VIRTIO_F_IN_ORDER)) {
+		vq->slots = kvcalloc(vq->num, sizeof(*vq->slots),
+				     GFP_KERNEL_ACCOUNT);
+		if (!vq->slots)
+			goto err_free;
 	}
 	return 0;
+
+err_free:
+	free_storage(vq);
+	return -ENOMEM;
+}
+
+/* Of a stopped queue: where its ring goes on, or begins. */
+static u32 current_base(const struct vhdb_vq *vq)
+{
+	return vq->has_base ? vq->base :
+			      VHDB_RING_BASE_START(vq->dev->features);
 }
 
 /**
@@ -300,9 +317,11 @@ int vhdb_vq_start(struct vhdb_vq *vq)
 		.desc = vq->area[VHDB_AREA_DESC].addr,
 		.driver = vq->area[VHDB_AREA_DRIVER].addr,
 		.device = vq->area[VHDB_AREA_DEVICE].addr,
-		.base = vq->base,
+		.base = current_base(vq),
 		.table = vq->table,
 		.max_segs = VHDB_MAX_SEGS,
+		.slots = vq->slots,
+		.lens_implied = vq->dev->backend->lens_implied,
 		.fetch = vhdb_fetch,
 		.fetch_data = vq,
 	};
@@ -339,7 +358,8 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 	if (err)
 		return err;
 
-	vq->base = vq->ring.last_avail;
+	vq->base = vhdb_ring_base(&vq->ring);
+	vq->has_base = true;
 	vq->started = false;
 	unmap_areas(vq);
 	free_storage(vq);
@@ -371,25 +391,25 @@ int vhdb_vq_hold(struct vhdb_vq *vq)
 }
 
 /**
- * vhdb_vq_get_base() - where the available side stands
+ * vhdb_vq_get_base() - where the ring stands
  * @vq: the queue
- * @base: out: the next index that will be taken
+ * @base: out: as of vhdb_ring_base()
  *
  * A queue that runs stands still for it, so that all before it is complete.
  *
  * Context: process, under the device's mutex.
  * Return: 0 or -EINTR.
  */
-int vhdb_vq_get_base(struct vhdb_vq *vq, u16 *base)
+int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base)
 {
 	int err;
 
 	if (!vq->started) {
-		*base = vq->base;
+		*base = current_base(vq);
 		return 0;
 	}
 	err = quiesce(vq, true);
-	*base = vq->ring.last_avail;
+	*base = vhdb_ring_base(&vq->ring);
 	vhdb_vq_serve(vq);
 	return err;
 }

@@ -86,6 +86,9 @@ struct vhdb_request {
  * @queues_max: most queues
  * @features: every device feature bit that a device may offer
  * @config_size: bytes of the device's configuration space
+ * @lens_implied: with VIRTIO_F_IN_ORDER: the driver can tell what was written to
+ *	a buffer without being told the length, so one used element may stand
+ *	for several buffers
  * @request_size: bytes of the back end's request, &struct vhdb_request first
  * @attach: makes a device; returns its private data or an ERR_PTR. May sleep.
  * @detach: ends a device. No request is in flight. May sleep.
@@ -102,6 +105,7 @@ struct vhdb_backend {
 	u64 features;
 	u32 config_size;
 	u32 request_size;
+	bool lens_implied;
 	void *(*attach)(const struct vhdb_attach *attach);
 	void (*detach)(void *priv);
 	u64 (*device_features)(void *priv);
