@@ -33,6 +33,7 @@
 #define VHDB_RING_H
 
 #ifdef __KERNEL__
+#include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/compiler.h>
 #include <linux/prefetch.h>
@@ -360,8 +361,8 @@ static inline void vhdb_split_put(struct vhdb_ring *ring, u16 id, u32 nr,
 	ring->batch += nr;
 }
 
-#define VHDB_PACKED_F_AVAIL	(1U << VRING_PACKED_DESC_F_AVAIL)
-#define VHDB_PACKED_F_USED	(1U << VRING_PACKED_DESC_F_USED)
+#define VHDB_PACKED_F_AVAIL	BIT(VRING_PACKED_DESC_F_AVAIL)
+#define VHDB_PACKED_F_USED	BIT(VRING_PACKED_DESC_F_USED)
 #define VHDB_PACKED_F_BOTH	(VHDB_PACKED_F_AVAIL | VHDB_PACKED_F_USED)
 
 /*

@@ -12,13 +12,15 @@
 #endif
 
 /* Packed: the wrap counter beside a position (2.8.14). */
-#define RING_WRAP	(1U << VRING_PACKED_EVENT_F_WRAP_CTR)
+#define RING_WRAP	BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
 
 /**
  * struct ring_pieces - a buffer's pieces while they are gathered
  * @seg: where the next one goes
  * @end: end of the room
  * @in: the first one that the device writes, NULL as long as there is none
+ *
+ * To be kept in registers: only a copy's address is taken.
  */
 struct ring_pieces {
 	struct vhdb_seg *seg;

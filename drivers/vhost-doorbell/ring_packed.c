@@ -66,8 +66,9 @@ int vhdb_packed_init(struct vhdb_ring *ring, u32 base)
  * 2.8.7: an indirect table: one entry behind the other, and no flag but WRITE
  * means anything.
  */
-static int pieces_add_table(struct vhdb_ring *ring, struct ring_pieces *pieces,
-			    u64 addr, u32 len)
+static noinline int pieces_add_table(struct vhdb_ring *ring,
+				     struct ring_pieces *pieces, u64 addr,
+				     u32 len)
 {
 	const struct vring_packed_desc *table = ring->table;
 	int count = table_fetch(ring, addr, len), i, err;
@@ -109,12 +110,14 @@ static __always_inline int packed_pop(struct vhdb_ring *ring,
 		u32 len = le32_to_cpu(READ_ONCE(d->len));
 
 		if (flags & VRING_DESC_F_INDIRECT) {
+			struct ring_pieces by_table = pieces;
+
 			/* 2.8.5, 2.8.19: a list is all direct or one table */
 			if (count > 1 || (flags & VRING_DESC_F_NEXT))
 				return -VHDB_RING_EINDIRECT;
 			/* 2.8.7: WRITE is ignored */
-			ret = pieces_add_table(ring, &pieces, addr,
-					       len);
+			ret = pieces_add_table(ring, &by_table, addr, len);
+			pieces = by_table;
 		} else {
 			ret = pieces_add(&pieces, addr, len,
 					 flags & VRING_DESC_F_WRITE);

@@ -100,8 +100,9 @@ int vhdb_split_init(struct vhdb_ring *ring, u32 base)
 }
 
 /* 2.7.5.3: walks an indirect table. */
-static int pieces_add_table(struct vhdb_ring *ring, struct ring_pieces *pieces,
-			    const struct vring_desc *from)
+static noinline int pieces_add_table(struct vhdb_ring *ring,
+				     struct ring_pieces *pieces,
+				     const struct vring_desc *from)
 {
 	const struct vring_desc *table = ring->table;
 	int count, seen, err;
@@ -211,12 +212,18 @@ static __always_inline int split_pop(struct vhdb_ring *ring,
 		 */
 		struct vring_desc d = desc_copy(&ring->desc[i & (num - 1)]);
 
-		/* 2.7.5.3.2: a table may end a chain of direct descriptors. */
-		if (flags_of(&d) & VRING_DESC_F_INDIRECT)
-			ret = pieces_add_table(ring, &pieces, &d);
-		else
-			ret = pieces_add(&pieces, addr_of(&d), len_of(&d),
-					 flags_of(&d) & VRING_DESC_F_WRITE);
+		if (flags_of(&d) & VRING_DESC_F_INDIRECT) {
+			/* 2.7.5.3.2: it may end a chain of direct ones */
+			struct ring_pieces by_table = pieces;
+
+			ret = pieces_add_table(ring, &by_table, &d);
+			if (unlikely(ret))
+				return ret;
+			pieces = by_table;
+			break;
+		}
+		ret = pieces_add(&pieces, addr_of(&d), len_of(&d),
+				 flags_of(&d) & VRING_DESC_F_WRITE);
 		if (unlikely(ret))
 			return ret;
 		if (!(flags_of(&d) & VRING_DESC_F_NEXT))

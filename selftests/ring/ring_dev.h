@@ -221,21 +221,102 @@ FIXTURE_VARIANT(any) {
 	u64 features;
 };
 
-#define ANY_VARIANT(name, bits)					\
-	FIXTURE_VARIANT_ADD(any, name) { .features = (bits) };	\
-	FIXTURE_VARIANT_ADD(any, name##_indirect) {		\
-		.features = (bits) | F_INDIRECT };		\
-	FIXTURE_VARIANT_ADD(any, name##_event_idx) {		\
-		.features = (bits) | F_EVENT_IDX };		\
-	FIXTURE_VARIANT_ADD(any, name##_indirect_event_idx) {	\
-		.features = (bits) | F_INDIRECT | F_EVENT_IDX }
+FIXTURE_VARIANT_ADD(any, split) {
+	.features = 0,
+};
 
-ANY_VARIANT(split, 0);
-ANY_VARIANT(split_in_order, F_IN_ORDER);
-ANY_VARIANT(split_in_order_implied, F_IN_ORDER | F_IMPLIED);
-ANY_VARIANT(packed, F_PACKED);
-ANY_VARIANT(packed_in_order, F_PACKED | F_IN_ORDER);
-ANY_VARIANT(packed_in_order_implied, F_PACKED | F_IN_ORDER | F_IMPLIED);
+FIXTURE_VARIANT_ADD(any, split_indirect) {
+	.features = F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, split_event_idx) {
+	.features = F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_indirect_event_idx) {
+	.features = F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order) {
+	.features = F_IN_ORDER,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order_indirect) {
+	.features = F_IN_ORDER | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order_event_idx) {
+	.features = F_IN_ORDER | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order_indirect_event_idx) {
+	.features = F_IN_ORDER | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied) {
+	.features = F_IN_ORDER | F_IMPLIED,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied_indirect) {
+	.features = F_IN_ORDER | F_IMPLIED | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied_event_idx) {
+	.features = F_IN_ORDER | F_IMPLIED | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied_indirect_event_idx) {
+	.features = F_IN_ORDER | F_IMPLIED | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed) {
+	.features = F_PACKED,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_indirect) {
+	.features = F_PACKED | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_event_idx) {
+	.features = F_PACKED | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_indirect_event_idx) {
+	.features = F_PACKED | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order) {
+	.features = F_PACKED | F_IN_ORDER,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order_indirect) {
+	.features = F_PACKED | F_IN_ORDER | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order_indirect_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied_indirect) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied_indirect_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED |
+		    F_INDIRECT | F_EVENT_IDX,
+};
 
 FIXTURE_SETUP(any)
 {

@@ -34,11 +34,9 @@ typedef __u64 u64;
 #define __force
 #endif
 
+#define BIT(n)		(1UL << (n))
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
-#ifndef __always_inline
-#define __always_inline	inline __attribute__((always_inline))
-#endif
 #define noinline	__attribute__((noinline))
 #define prefetch(p)	__builtin_prefetch(p)
 
