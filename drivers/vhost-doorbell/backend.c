@@ -187,7 +187,8 @@ int vhdb_backend_describe(struct vhost_doorbell_backend_info *info)
 		info->queues_max = e->backend->queues_max;
 		info->features = e->backend->features;
 		if (e->backend->queues_max)
-			info->features |= VHDB_RING_FEATURES;
+			info->features |= VHDB_RING_FEATURES |
+					  VHDB_REQUEST_FEATURES;
 		err = 0;
 		break;
 	}

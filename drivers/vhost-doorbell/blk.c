@@ -547,6 +547,8 @@ static const struct vhdb_backend blk_backend = {
 	.request_size = sizeof(struct blk_req),
 	.attach = blk_attach,
 	.detach = blk_detach,
+	/* The status byte tells. */
+	.lens_implied = true,
 	.device_features = blk_device_features,
 	.get_config = blk_get_config,
 	.run = blk_run,

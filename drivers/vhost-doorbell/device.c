@@ -143,7 +143,8 @@ static int check_attach(const struct vhost_doorbell_attach *arg,
 	attach->queue_size = arg->queue_size ?: VHDB_QUEUE_SIZE_DEFAULT;
 	if (arg->queues > backend->queues_max ||
 	    attach->queue_size > VHDB_QUEUE_SIZE_MAX ||
-	    !is_power_of_2(attach->queue_size) || arg->poll_us)
+	    !vhdb_ring_num_valid(arg->features_require, attach->queue_size) ||
+	    arg->poll_us)
 		return -ERANGE;
 	return 0;
 }
@@ -169,6 +170,8 @@ static int set_features(struct vhdb_device *dev, void *priv,
 {
 	u64 features = backend->device_features(priv) | VHDB_RING_FEATURES;
 
+	features |= VHDB_REQUEST_FEATURES &
+		    (arg->features_allow | arg->features_require);
 	dev->required = arg->features_require | VHDB_NEEDED_FEATURES;
 	if (dev->required & ~features)
 		return -EOPNOTSUPP;
@@ -493,7 +496,7 @@ int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
 		if (err)
 			return err;
 		vq->enabled = false;
-		vq->base = 0;
+		vq->has_base = false;
 		vq->broken = false;
 		return 0;
 	}

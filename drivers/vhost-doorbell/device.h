@@ -25,6 +25,14 @@ struct vhost_doorbell_stats;
 				 BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |	\
 				 BIT_ULL(VIRTIO_RING_F_EVENT_IDX))
 
+/*
+ * What stock clients of the vdpa dialect would mishandle, or do not know:
+ * offered if ATTACH names it. A queue is reset by SET_VRING_ENABLE.
+ */
+#define VHDB_REQUEST_FEATURES	(BIT_ULL(VIRTIO_F_RING_PACKED) |	\
+				 BIT_ULL(VIRTIO_F_IN_ORDER) |		\
+				 BIT_ULL(VIRTIO_F_RING_RESET))
+
 /* Without these a driver cannot use a device of ours in the vdpa dialect. */
 #define VHDB_NEEDED_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) |		\
 				 BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))

@@ -322,8 +322,7 @@ static long set_vring_num(struct vhdb_device *dev, void __user *argp)
 
 	if (ret)
 		return ret;
-	/* 2.7: a power of 2 */
-	if (!num || num > dev->queue_size || !is_power_of_2(num))
+	if (num > dev->queue_size || !vhdb_ring_num_valid(dev->features, num))
 		return -EINVAL;
 	vq->num = num;
 	return 0;
@@ -337,17 +336,23 @@ static long set_vring_base(struct vhdb_device *dev, void __user *argp)
 
 	if (ret)
 		return ret;
-	if (num > U16_MAX)
+	/*
+	 * Packed: the available side below, the used side above. Clients that
+	 * know the first only mean it for both.
+	 */
+	if (!vhdb_ring_is_packed(dev->features) && num > U16_MAX)
 		return -EINVAL;
+	if (vhdb_ring_is_packed(dev->features) && num <= U16_MAX)
+		num |= num << 16;
 	vq->base = num;
+	vq->has_base = true;
 	return 0;
 }
 
 static long get_vring_base(struct vhdb_device *dev, void __user *argp)
 {
 	struct vhdb_vq *vq;
-	u32 num;
-	u16 base;
+	u32 num, base;
 	long ret = get_vring_state(dev, argp, &vq, &num);
 
 	if (!ret)
@@ -362,7 +367,6 @@ static long get_vring_base(struct vhdb_device *dev, void __user *argp)
 static long set_vring_addr(struct vhdb_device *dev, void __user *argp)
 {
 	struct vhost_vring_addr addr;
-	size_t size[VHDB_AREAS];
 	u64 iova[VHDB_AREAS];
 	struct vhdb_vq *vq;
 	int i;
@@ -378,17 +382,18 @@ static long set_vring_addr(struct vhdb_device *dev, void __user *argp)
 	iova[VHDB_AREA_DESC] = addr.desc_user_addr;
 	iova[VHDB_AREA_DRIVER] = addr.avail_user_addr;
 	iova[VHDB_AREA_DEVICE] = addr.used_user_addr;
-	/* No dirty log in this dialect; 2.7: alignments */
-	if (addr.flags ||
-	    !IS_ALIGNED(iova[VHDB_AREA_DESC], VRING_DESC_ALIGN_SIZE) ||
-	    !IS_ALIGNED(iova[VHDB_AREA_DRIVER], VRING_AVAIL_ALIGN_SIZE) ||
-	    !IS_ALIGNED(iova[VHDB_AREA_DEVICE], VRING_USED_ALIGN_SIZE))
+	/* No dirty log in this dialect. */
+	if (addr.flags)
 		return -EINVAL;
-	vhdb_ring_area_sizes(vq->num, &size[VHDB_AREA_DESC],
-			     &size[VHDB_AREA_DRIVER], &size[VHDB_AREA_DEVICE]);
-	for (i = 0; i < VHDB_AREAS; i++)
-		if (iova[i] + (size[i] - 1) < iova[i])
+	for (i = 0; i < VHDB_AREAS; i++) {
+		size_t size = vhdb_ring_area_size(dev->features, vq->num, i);
+
+		/* 2.7, 2.8.10.1: alignments */
+		if (!IS_ALIGNED(iova[i], vhdb_ring_area_align(dev->features, i)))
 			return -EINVAL;
+		if (iova[i] + (size - 1) < iova[i])
+			return -EINVAL;
+	}
 
 	memcpy(vq->iova, iova, sizeof(vq->iova));
 	vq->has_addr = true;

@@ -67,7 +67,7 @@ static long get_info(void __user *argp)
 		.size = sizeof(info),
 		.abi_version = VHOST_DOORBELL_ABI_VERSION,
 		.capabilities = VHOST_DOORBELL_CAP_VDPA,
-		.ring_features = VHDB_RING_FEATURES,
+		.ring_features = VHDB_RING_FEATURES | VHDB_REQUEST_FEATURES,
 		.backends = vhdb_backend_count(),
 		.queues_max = VHDB_QUEUES_MAX,
 		.queue_size_max = VHDB_QUEUE_SIZE_MAX,

@@ -174,7 +174,8 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 
 	vq->requests_left--;
 	vq->run_stats.requests++;
-	rq->head = vq->chain.head;
+	rq->id = vq->chain.id;
+	rq->count = vq->chain.count;
 	rq->epoch = vq->dev->memory.epoch;
 	rq->failed = false;
 	rq->bytes_read = 0;
@@ -183,7 +184,7 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 
 	cursor_init(&vq->out, vq->segs, vq->chain.nr_out);
 	cursor_init(&vq->in, vq->segs + vq->chain.nr_out, vq->chain.nr_in);
-	trace_vhdb_pop(vq->dev, vq->index, rq->head, vq->chain.nr_out,
+	trace_vhdb_pop(vq->dev, vq->index, rq->id, vq->chain.nr_out,
 		       vq->chain.nr_in);
 	return rq;
 }
@@ -540,9 +541,10 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 	for (i = 0; i < 2; i++) {
 		list = llist_reverse_order(i ? more : list);
 		llist_for_each_entry_safe(rq, next, list, node) {
-			trace_vhdb_complete(vq->dev, vq->index, rq->head,
+			trace_vhdb_complete(vq->dev, vq->index, rq->id,
 					    rq->len);
-			vhdb_ring_push(&vq->ring, rq->head, rq->len);
+			vhdb_ring_push(&vq->ring, rq->id, rq->count,
+				       rq->len);
 			vq->done_stats.completions++;
 			vq->done_stats.bytes_read += rq->bytes_read;
 			vq->done_stats.bytes_written += rq->bytes_written;

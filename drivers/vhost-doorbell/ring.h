@@ -13,7 +13,7 @@
  *
  * What the engine does not know is which buffers are out: a driver may offer
  * one twice, or more of them than the ring has descriptors. The caller bounds
- * that, and indexes nothing by a head.
+ * that, and indexes nothing by an id.
  *
  * A ring has two sides that may run at the same time:
  *
@@ -22,14 +22,21 @@
  *   used side:      vhdb_ring_push(), vhdb_ring_publish(). One caller at a
  *                   time (who holds the queue's completion lock).
  *
+ * There are two layouts, split (2.7, ring_split.c) and packed (2.8,
+ * ring_packed.c), chosen by the negotiated features. With VIRTIO_F_IN_ORDER
+ * buffers may be pushed in any order still, and are shown in the order in
+ * which they were popped (ring.c).
+ *
  * Numbers of clauses are those of the virtio specification, version 1.3.
  */
 #ifndef VHDB_RING_H
 #define VHDB_RING_H
 
 #ifdef __KERNEL__
+#include <linux/bits.h>
 #include <linux/cache.h>
 #include <linux/compiler.h>
+#include <linux/prefetch.h>
 #include <linux/types.h>
 #include <linux/virtio_ring.h>
 #include <uapi/linux/virtio_config.h>
@@ -42,7 +49,7 @@
 /* Entries of an indirect table at the most, whatever the queue's size. */
 #define VHDB_RING_INDIRECT_MAX	1024
 
-/* 2.7: "Queue Size is always a power of 2", "maximum 32768" (split). */
+/* 2.7, 2.8: 32768 entries, whatever the layout. */
 #define VHDB_RING_SIZE_MAX	32768
 
 /**
@@ -58,16 +65,30 @@ struct vhdb_seg {
 /**
  * struct vhdb_chain - one buffer that the driver made available
  * @segs: its pieces: first those that the device reads, then those that it
- *	writes (2.7.4.2). Room for the ring's max_segs.
+ *	writes (2.7.4.2, 2.8.17). Room for the ring's max_segs.
  * @nr_out: pieces that the device reads
  * @nr_in: pieces that the device writes
- * @head: what vhdb_ring_push() wants back
+ * @id: what vhdb_ring_push() wants back, with @count
+ * @count: slots of the ring that the buffer takes, at least 1
  */
 struct vhdb_chain {
 	struct vhdb_seg *segs;
 	u32 nr_out;
 	u32 nr_in;
-	u16 head;
+	u16 id;
+	u16 count;
+};
+
+/**
+ * struct vhdb_ring_slot - with IN_ORDER: a buffer between pop and publish
+ * @len: as pushed
+ * @id: packed: its id (available side)
+ * @count: slots that it takes once it was pushed, else 0 (used side)
+ */
+struct vhdb_ring_slot {
+	u32 len;
+	u16 id;
+	u16 count;
 };
 
 /**
@@ -77,9 +98,14 @@ struct vhdb_chain {
  * @desc: descriptor area
  * @driver: driver area (split: the available ring)
  * @device: device area (split: the used ring)
- * @base: position on the available side to start at (split: the index)
+ * @base: where to go on, as vhdb_ring_base() told, or VHDB_RING_BASE_START()
  * @table: room for VHDB_RING_INDIRECT_MAX descriptors, for indirect tables
  * @max_segs: room in &vhdb_chain.segs
+ * @slots: with VIRTIO_F_IN_ORDER: @num entries; else unused
+ * @lens_implied: with VIRTIO_F_IN_ORDER: one used element may stand for all
+ *	that is published at once. The driver then takes all but the last to be
+ *	used completely (2.7.9, 2.8.8), so this is for devices whose drivers
+ *	can tell a buffer's true length without the used element.
  * @fetch: copies @len bytes of the driver's memory at @addr to @dst; 0 or
  *	-errno. Called by vhdb_ring_pop() for an indirect table, whole and once.
  * @fetch_data: first argument of @fetch
@@ -90,9 +116,11 @@ struct vhdb_ring_config {
 	void *desc;
 	void *driver;
 	void *device;
-	u16 base;
-	struct vring_desc *table;
+	u32 base;
+	void *table;
 	u32 max_segs;
+	struct vhdb_ring_slot *slots;
+	bool lens_implied;
 	int (*fetch)(void *data, u64 addr, void *dst, u32 len);
 	void *fetch_data;
 };
@@ -100,44 +128,92 @@ struct vhdb_ring_config {
 /**
  * struct vhdb_ring - one virtqueue as its device sees it
  * @num: queue size
+ * @packed: VIRTIO_F_RING_PACKED negotiated
  * @event_idx: VIRTIO_RING_F_EVENT_IDX negotiated
  * @indirect: VIRTIO_RING_F_INDIRECT_DESC negotiated
+ * @in_order: VIRTIO_F_IN_ORDER negotiated
+ * @lens_implied: as configured
  * @max_segs: as configured
- * @desc: descriptor area, as configured
- * @avail: driver area of a split ring
- * @used: device area of a split ring
+ * @desc: descriptor area of a split ring
+ * @avail: its driver area
+ * @used: its device area
+ * @slot: descriptor area of a packed ring
+ * @driver_event: driver area of a packed ring
+ * @device_event: device area of a packed ring
+ * @slots: as configured
  * @table: as configured
  * @fetch: as configured
  * @fetch_data: as configured
- * @last_avail: next position to take (available side)
- * @avail_seen: driver's index when it was last read (available side)
- * @last_used: next position to write (used side)
- * @published: position up to which the driver was told (used side)
- * @signalled: position of the last decision to signal (used side)
- * @signalled_valid: @signalled counts (used side)
+ * @last_avail: next position to take: split: index; packed: slot
+ * @avail_seen: split: driver's index when it was last read
+ * @next_head: split: entry of the available ring at @last_avail, if
+ *	@avail_seen is ahead of that
+ * @next_desc: split, in order: where the next head is to be
+ * @desc_known: @next_desc counts
+ * @avail_flags: packed: AVAIL and USED of a descriptor that is available
+ * @popped: in order: slots taken so far
+ * @retired_seen: in order: @retired when it was last read
+ * @last_used: next position to write: split: index; packed: slot
+ * @used_flags: packed: AVAIL and USED of a descriptor that is used
+ * @head: packed: slot of the batch's first used descriptor
+ * @head_flags: packed: its flags, which are written last
+ * @batch: positions that were filled since the last publish
+ * @told: a decision to signal was made before
+ * @next_slot: in order: id of the buffer that is to be shown next
+ * @last_id: in order: id of the last one that is in @batch, @lens_implied only
+ * @last_len: in order: its length
+ * @retiring: in order: slots of all that was pushed in order so far
+ * @retired: in order: slots given back so far. Also read by the other side.
  *
- * The first group does not change after vhdb_ring_init(). The two sides stand
- * on cache lines of their own, since they run on different CPUs.
+ * The first group does not change after vhdb_ring_init(). The two sides,
+ * available and used, stand on cache lines of their own, since they run on
+ * different CPUs.
  */
 struct vhdb_ring {
 	u32 num;
+	bool packed;
 	bool event_idx;
 	bool indirect;
+	bool in_order;
+	bool lens_implied;
 	u32 max_segs;
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_used *used;
-	struct vring_desc *table;
+	union {
+		struct vring_desc *desc;
+		struct vring_packed_desc *slot;
+	};
+	union {
+		struct vring_avail *avail;
+		u32 *driver_event;
+	};
+	union {
+		struct vring_used *used;
+		u32 *device_event;
+	};
+	struct vhdb_ring_slot *slots;
+	void *table;
 	int (*fetch)(void *data, u64 addr, void *dst, u32 len);
 	void *fetch_data;
 
 	u16 last_avail ____cacheline_aligned_in_smp;
 	u16 avail_seen;
+	u16 next_head;
+	u16 next_desc;
+	bool desc_known;
+	u16 avail_flags;
+	u32 popped;
+	u32 retired_seen;
 
 	u16 last_used ____cacheline_aligned_in_smp;
-	u16 published;
-	u16 signalled;
-	bool signalled_valid;
+	u16 used_flags;
+	u16 head;
+	u16 head_flags;
+	u32 batch;
+	bool told;
+	u16 next_slot;
+	u16 last_id;
+	u32 last_len;
+	u32 retiring;
+	u32 retired;
 };
 
 /* Why a ring is broken; also the values that the tracepoint shows. */
@@ -147,35 +223,246 @@ struct vhdb_ring {
 #define VHDB_RING_EORDER	EBADMSG		/* readable after writable */
 #define VHDB_RING_EINDIRECT	EPROTO		/* bad use of INDIRECT */
 #define VHDB_RING_ETOOBIG	E2BIG		/* more pieces than allowed */
+#define VHDB_RING_EPARTIAL	ENODATA		/* part of a chain not available */
+#define VHDB_RING_ESEQUENCE	EILSEQ		/* not in order, though promised */
+#define VHDB_RING_EFULL		ENOBUFS		/* more out than the ring holds */
 
-/**
- * vhdb_ring_area_sizes() - sizes of a ring's areas
- * @num: queue size
- * @desc: out: bytes of the descriptor area
- * @driver: out: bytes of the driver area
- * @device: out: bytes of the device area
- *
- * 2.7: the sizes include the event index fields, which are there whether or
- * not VIRTIO_F_EVENT_IDX was negotiated.
- *
- * Context: any.
- */
-static inline void vhdb_ring_area_sizes(u32 num, size_t *desc, size_t *driver,
-					size_t *device)
+/* In the order of SET_VRING_ADDR's meaning, not of its fields. */
+enum vhdb_area_kind {
+	VHDB_AREA_DESC,
+	VHDB_AREA_DRIVER,
+	VHDB_AREA_DEVICE,
+	VHDB_AREAS,
+};
+
+static inline bool vhdb_ring_is_packed(u64 features)
 {
-	*desc = sizeof(struct vring_desc) * (size_t)num;
-	*driver = sizeof(u16) * (3 + (size_t)num);
-	*device = sizeof(u16) * 3 + sizeof(struct vring_used_elem) * (size_t)num;
+	return features & (1ULL << VIRTIO_F_RING_PACKED);
 }
+
+/*
+ * Where a ring stands that its driver has just made. Packed: position 0 and
+ * wrap counter 1 (2.8.1), the available side below, the used side above.
+ */
+#define VHDB_RING_BASE_START(features) \
+	(vhdb_ring_is_packed(features) ? 0x80008000U : 0)
+
+bool vhdb_ring_num_valid(u64 features, u32 num);
+size_t vhdb_ring_area_size(u64 features, u32 num, enum vhdb_area_kind kind);
+u32 vhdb_ring_area_align(u64 features, enum vhdb_area_kind kind);
 
 int vhdb_ring_init(struct vhdb_ring *ring, const struct vhdb_ring_config *cfg);
 void vhdb_ring_move(struct vhdb_ring *ring, void *desc, void *driver,
 		    void *device);
-int vhdb_ring_pop(struct vhdb_ring *ring, struct vhdb_chain *chain);
-bool vhdb_ring_has_work(struct vhdb_ring *ring);
-void vhdb_ring_disable_notify(struct vhdb_ring *ring);
-bool vhdb_ring_enable_notify(struct vhdb_ring *ring);
-void vhdb_ring_push(struct vhdb_ring *ring, u16 head, u32 len);
-bool vhdb_ring_publish(struct vhdb_ring *ring);
+u32 vhdb_ring_base(const struct vhdb_ring *ring);
+
+/* ring_split.c */
+int vhdb_split_init(struct vhdb_ring *ring, u32 base);
+int vhdb_split_pop(struct vhdb_ring *ring, struct vhdb_chain *chain);
+bool vhdb_split_has_work(struct vhdb_ring *ring);
+void vhdb_split_disable_notify(struct vhdb_ring *ring);
+void vhdb_split_enable_notify(struct vhdb_ring *ring);
+bool vhdb_split_publish(struct vhdb_ring *ring);
+
+/* ring_packed.c */
+int vhdb_packed_init(struct vhdb_ring *ring, u32 base);
+int vhdb_packed_pop(struct vhdb_ring *ring, struct vhdb_chain *chain);
+bool vhdb_packed_has_work(struct vhdb_ring *ring);
+void vhdb_packed_disable_notify(struct vhdb_ring *ring);
+void vhdb_packed_enable_notify(struct vhdb_ring *ring);
+bool vhdb_packed_publish(struct vhdb_ring *ring);
+
+/* ring.c */
+void vhdb_ring_gather(struct vhdb_ring *ring);
+
+/**
+ * vhdb_ring_pop() - take the next buffer
+ * @ring: the ring
+ * @chain: its pieces; @chain->segs is the caller's array, the rest is set
+ *
+ * After an error the ring is broken: the caller must not use it any more.
+ *
+ * Context: available side; may sleep if the ring's fetch may.
+ * Return: 1 with a buffer, 0 if there is none, -errno (VHDB_RING_E*, or what
+ * fetch gave) if the driver broke the rules.
+ */
+static inline int vhdb_ring_pop(struct vhdb_ring *ring,
+				struct vhdb_chain *chain)
+{
+	return ring->packed ? vhdb_packed_pop(ring, chain) :
+			      vhdb_split_pop(ring, chain);
+}
+
+/**
+ * vhdb_ring_has_work() - is anything available?
+ * @ring: the ring
+ *
+ * For polling: no barrier, a pop() decides.
+ *
+ * Context: available side.
+ * Return: true if there seems to be a buffer.
+ */
+static inline bool vhdb_ring_has_work(struct vhdb_ring *ring)
+{
+	return ring->packed ? vhdb_packed_has_work(ring) :
+			      vhdb_split_has_work(ring);
+}
+
+/**
+ * vhdb_ring_disable_notify() - ask the driver not to ring
+ * @ring: the ring
+ *
+ * A hint: the driver may ring all the same (2.7.10.2, 2.8.10).
+ *
+ * Context: available side.
+ */
+static inline void vhdb_ring_disable_notify(struct vhdb_ring *ring)
+{
+	if (ring->packed)
+		vhdb_packed_disable_notify(ring);
+	else
+		vhdb_split_disable_notify(ring);
+}
+
+/**
+ * vhdb_ring_enable_notify() - ask the driver to ring for the next buffer
+ * @ring: the ring
+ *
+ * Context: available side.
+ * Return: true if a buffer came in the meantime; nobody will ring for that
+ * one, so the caller goes on serving.
+ */
+static inline bool vhdb_ring_enable_notify(struct vhdb_ring *ring)
+{
+	if (ring->packed)
+		vhdb_packed_enable_notify(ring);
+	else
+		vhdb_split_enable_notify(ring);
+
+	/*
+	 * The wish is seen before the ring is looked at. Pairs with the
+	 * driver's barrier between making a buffer available and reading the
+	 * wish (2.7.13.4.1, 2.8.21.3).
+	 */
+	virt_mb();
+	return vhdb_ring_has_work(ring);
+}
+
+/* 2.7.8: writes a used element of a split ring that stands for @nr buffers. */
+static inline void vhdb_split_put(struct vhdb_ring *ring, u16 id, u32 nr,
+				  u32 len)
+{
+	struct vring_used_elem *e;
+
+	e = &ring->used->ring[ring->last_used & (ring->num - 1)];
+	WRITE_ONCE(e->id, (__force __virtio32)cpu_to_le32(id));
+	WRITE_ONCE(e->len, (__force __virtio32)cpu_to_le32(len));
+	ring->last_used += nr;
+	ring->batch += nr;
+}
+
+#define VHDB_PACKED_F_AVAIL	BIT(VRING_PACKED_DESC_F_AVAIL)
+#define VHDB_PACKED_F_USED	BIT(VRING_PACKED_DESC_F_USED)
+#define VHDB_PACKED_F_BOTH	(VHDB_PACKED_F_AVAIL | VHDB_PACKED_F_USED)
+
+/*
+ * Writes a used descriptor of a packed ring that stands for @count slots. The
+ * driver looks at the first of a batch only, until that is used (2.8.2): its
+ * flags are left to publish.
+ */
+static inline void vhdb_packed_put(struct vhdb_ring *ring, u16 id, u32 count,
+				   u32 len)
+{
+	u16 flags = ring->used_flags | (len ? VRING_DESC_F_WRITE : 0);
+	struct vring_packed_desc *d = &ring->slot[ring->last_used];
+	u32 next = ring->last_used + count;
+
+	WRITE_ONCE(d->len, cpu_to_le32(len));
+	WRITE_ONCE(d->id, cpu_to_le16(id));
+	if (ring->batch) {
+		WRITE_ONCE(d->flags, cpu_to_le16(flags));
+	} else {
+		ring->head = ring->last_used;
+		ring->head_flags = flags;
+	}
+	/* 2.8.1: the wrap counter changes with the last slot. */
+	if (next >= ring->num) {
+		next -= ring->num;
+		ring->used_flags ^= VHDB_PACKED_F_BOTH;
+	}
+	ring->last_used = next;
+	ring->batch += count;
+}
+
+/*
+ * With IN_ORDER: the buffer whose turn it is. The id is the slot of its first
+ * descriptor; in a split ring that is its head, too.
+ */
+static inline void vhdb_ring_put_in_order(struct vhdb_ring *ring, u16 id,
+					  u16 count, u32 len)
+{
+	u32 next = id + count;
+
+	ring->next_slot = next >= ring->num ? next - ring->num : next;
+	ring->retiring += count;
+	if (ring->lens_implied) {
+		ring->last_id = id;
+		ring->last_len = len;
+		ring->batch += ring->packed ? count : 1;
+	} else if (ring->packed) {
+		vhdb_packed_put(ring, ring->slots[id].id, count, len);
+	} else {
+		vhdb_split_put(ring, id, 1, len);
+	}
+}
+
+/**
+ * vhdb_ring_push() - give a buffer back
+ * @ring: the ring
+ * @id: its &vhdb_chain.id
+ * @count: its &vhdb_chain.count
+ * @len: bytes written to it, counted from its first writable byte
+ *
+ * Each buffer that was popped is pushed once. The driver sees it after
+ * vhdb_ring_publish() only.
+ *
+ * Context: used side, any.
+ */
+static inline void vhdb_ring_push(struct vhdb_ring *ring, u16 id, u16 count,
+				  u32 len)
+{
+	if (!ring->in_order) {
+		if (ring->packed)
+			vhdb_packed_put(ring, id, count, len);
+		else
+			vhdb_split_put(ring, id, 1, len);
+	} else if (id == ring->next_slot) {
+		vhdb_ring_put_in_order(ring, id, count, len);
+	} else {
+		/* Parked, until all before it are there. */
+		ring->slots[id].len = len;
+		ring->slots[id].count = count;
+	}
+}
+
+/**
+ * vhdb_ring_publish() - show the driver all that was pushed
+ * @ring: the ring
+ *
+ * One release and one decision, however many buffers there are. With
+ * IN_ORDER, all that were pushed up to the first one that was not.
+ *
+ * Context: used side, any.
+ * Return: true if the driver is to be signalled.
+ */
+static inline bool vhdb_ring_publish(struct vhdb_ring *ring)
+{
+	if (ring->in_order)
+		vhdb_ring_gather(ring);
+	if (!ring->batch)
+		return false;
+	return ring->packed ? vhdb_packed_publish(ring) :
+			      vhdb_split_publish(ring);
+}
 
 #endif /* VHDB_RING_H */

@@ -12,15 +12,9 @@
  *   signal:    D writes used->idx, then reads used_event or avail->flags.
  *              Pairs with Dr's barrier between writing those and re-reading
  *              used->idx (2.7.7, 2.7.14).
- *   notify:    D writes avail_event or used->flags, then re-reads avail->idx.
- *              Pairs with Dr's barrier between avail->idx and reading those
- *              (2.7.13.4.1).
+ *   notify:    vhdb_ring_enable_notify().
  */
-#include "ring.h"
-
-#ifdef __KERNEL__
-#include <linux/errno.h>
-#endif
+#include "ring_impl.h"
 
 /*
  * The ring's fields are typed for either byte order by <linux/virtio_ring.h>;
@@ -36,36 +30,36 @@ static inline void ring_write16(__virtio16 *p, u16 val)
 	WRITE_ONCE(*p, (__force __virtio16)cpu_to_le16(val));
 }
 
-/*
- * One read of each field: what is checked is what is used. The caller masks
- * the index, so that a mispredicted bound check reads nothing past the area.
- */
-static inline void desc_copy(struct vring_desc *d, const struct vring_desc *from)
-{
-	d->addr = READ_ONCE(from->addr);
-	d->len = READ_ONCE(from->len);
-	d->flags = READ_ONCE(from->flags);
-	d->next = READ_ONCE(from->next);
-}
-
-static inline u16 desc_flags(const struct vring_desc *d)
+/* The same for what was copied already. */
+static inline u16 flags_of(const struct vring_desc *d)
 {
 	return le16_to_cpu((__force __le16)d->flags);
 }
 
-static inline u16 desc_next(const struct vring_desc *d)
+static inline u16 next_of(const struct vring_desc *d)
 {
 	return le16_to_cpu((__force __le16)d->next);
 }
 
-static inline u32 desc_len(const struct vring_desc *d)
+static inline u32 len_of(const struct vring_desc *d)
 {
 	return le32_to_cpu((__force __le32)d->len);
 }
 
-static inline u64 desc_addr(const struct vring_desc *d)
+static inline u64 addr_of(const struct vring_desc *d)
 {
 	return le64_to_cpu((__force __le64)d->addr);
+}
+
+/* One read of each field: what is checked is what is used. */
+static __always_inline struct vring_desc desc_copy(const struct vring_desc *from)
+{
+	return (struct vring_desc){
+		.addr = READ_ONCE(from->addr),
+		.len = READ_ONCE(from->len),
+		.flags = READ_ONCE(from->flags),
+		.next = READ_ONCE(from->next),
+	};
 }
 
 /* 2.7.6: used_event lies behind the available ring's entries. */
@@ -81,123 +75,61 @@ static inline __virtio16 *avail_event(const struct vhdb_ring *ring)
 }
 
 /**
- * vhdb_ring_init() - take over a ring
- * @ring: the ring
- * @cfg: what it is made from
+ * vhdb_split_init() - vhdb_ring_init() for this layout
+ * @ring: the ring; what both layouts have is set
+ * @base: next index of the available ring
  *
  * The used side goes on where the used index stands, as the driver of a queue
  * that is started for the first time has set it to 0, and one that was
  * stopped left it there.
  *
- * Context: process; nothing else may use @ring.
- * Return: 0, or -EINVAL for a queue size that the layout does not allow.
+ * Context: process.
+ * Return: 0, or -EINVAL if @base is no index.
  */
-int vhdb_ring_init(struct vhdb_ring *ring, const struct vhdb_ring_config *cfg)
+int vhdb_split_init(struct vhdb_ring *ring, u32 base)
 {
-	/* 2.7: a power of 2, at most 32768 */
-	if (!cfg->num || cfg->num > VHDB_RING_SIZE_MAX ||
-	    (cfg->num & (cfg->num - 1)))
+	if (base > 0xffff)
 		return -EINVAL;
-
-	*ring = (struct vhdb_ring){
-		.num = cfg->num,
-		.event_idx = cfg->features & (1ULL << VIRTIO_RING_F_EVENT_IDX),
-		.indirect = cfg->features & (1ULL << VIRTIO_RING_F_INDIRECT_DESC),
-		.max_segs = cfg->max_segs,
-		.desc = cfg->desc,
-		.avail = cfg->driver,
-		.used = cfg->device,
-		.table = cfg->table,
-		.fetch = cfg->fetch,
-		.fetch_data = cfg->fetch_data,
-		.last_avail = cfg->base,
-		.avail_seen = cfg->base,
-	};
+	ring->last_avail = base;
+	ring->avail_seen = base;
 	/* 2.7.10.2: with event indices, flags are 0 */
 	if (ring->event_idx)
 		ring_write16(&ring->used->flags, 0);
 	ring->last_used = ring_read16(&ring->used->idx);
-	ring->published = ring->last_used;
 	return 0;
 }
 
-/**
- * vhdb_ring_move() - go on with the same ring, mapped elsewhere
- * @ring: the ring
- * @desc: descriptor area
- * @driver: driver area
- * @device: device area
- *
- * Context: neither side is running.
- */
-void vhdb_ring_move(struct vhdb_ring *ring, void *desc, void *driver,
-		    void *device)
+/* 2.7.5.3: walks an indirect table. */
+static noinline int pieces_add_table(struct vhdb_ring *ring,
+				     struct ring_pieces *pieces,
+				     const struct vring_desc *from)
 {
-	ring->desc = desc;
-	ring->avail = driver;
-	ring->used = device;
-}
+	const struct vring_desc *table = ring->table;
+	int count, seen, err;
+	u32 i = 0;
 
-/* Adds one descriptor, already copied, to the chain. */
-static int chain_add(const struct vhdb_ring *ring, struct vhdb_chain *chain,
-		     const struct vring_desc *d)
-{
-	u32 nr = chain->nr_out + chain->nr_in;
-	bool in = desc_flags(d) & VRING_DESC_F_WRITE;
-
-	/* 2.7.4.2: what the device writes stands behind what it reads */
-	if (!in && chain->nr_in)
-		return -VHDB_RING_EORDER;
-	/* Nothing to move, nothing to log, nothing to translate. */
-	if (!desc_len(d))
-		return 0;
-	if (nr >= ring->max_segs)
-		return -VHDB_RING_ETOOBIG;
-
-	chain->segs[nr].addr = desc_addr(d);
-	chain->segs[nr].len = desc_len(d);
-	if (in)
-		chain->nr_in++;
-	else
-		chain->nr_out++;
-	return 0;
-}
-
-/* 2.7.5.3: walks an indirect table, which is copied first, whole and once. */
-static int chain_add_indirect(struct vhdb_ring *ring, struct vhdb_chain *chain,
-			      const struct vring_desc *d)
-{
-	u32 len = desc_len(d), i = 0, count, seen;
-	int err;
-
-	/* 2.7.5.3.1: only if negotiated, never together with NEXT */
-	if (!ring->indirect || (desc_flags(d) & VRING_DESC_F_NEXT))
+	/* 2.7.5.3.1: never together with NEXT. 2.7.5.3.2: WRITE is ignored. */
+	if (flags_of(from) & VRING_DESC_F_NEXT)
 		return -VHDB_RING_EINDIRECT;
-	if (!len || len % sizeof(*ring->table))
-		return -VHDB_RING_EINDIRECT;
-	count = len / sizeof(*ring->table);
-	if (count > VHDB_RING_INDIRECT_MAX)
-		return -VHDB_RING_ETOOBIG;
-
-	err = ring->fetch(ring->fetch_data, desc_addr(d), ring->table, len);
-	if (err)
-		return err;
+	count = table_fetch(ring, addr_of(from), len_of(from));
+	if (count < 0)
+		return count;
 
 	for (seen = 0; seen < count; seen++) {
-		const struct vring_desc *e;
-
 		/* The mask is for a mispredicted bound check, as in pop(). */
-		e = &ring->table[i & (VHDB_RING_INDIRECT_MAX - 1)];
+		const struct vring_desc *d =
+			&table[i & (VHDB_RING_INDIRECT_MAX - 1)];
 
 		/* 2.7.5.3.1: no table within a table */
-		if (desc_flags(e) & VRING_DESC_F_INDIRECT)
+		if (flags_of(d) & VRING_DESC_F_INDIRECT)
 			return -VHDB_RING_EINDIRECT;
-		err = chain_add(ring, chain, e);
+		err = pieces_add(pieces, addr_of(d), len_of(d),
+				 flags_of(d) & VRING_DESC_F_WRITE);
 		if (err)
 			return err;
-		if (!(desc_flags(e) & VRING_DESC_F_NEXT))
+		if (!(flags_of(d) & VRING_DESC_F_NEXT))
 			return 0;
-		i = desc_next(e);
+		i = next_of(d);
 		if (i >= count)
 			return -VHDB_RING_EINDEX;
 	}
@@ -205,183 +137,226 @@ static int chain_add_indirect(struct vhdb_ring *ring, struct vhdb_chain *chain,
 	return -VHDB_RING_ELOOP;
 }
 
-/* Reads the driver's index, if all that was known of it is used up. */
-static int avail_refresh(struct vhdb_ring *ring)
+/*
+ * Reads the next entry of the available ring ahead of time, so that what it
+ * refers to is in the cache when it is needed.
+ */
+static __always_inline void head_fetch(struct vhdb_ring *ring)
 {
-	u16 idx;
+	u32 mask = ring->num - 1;
 
-	if (ring->avail_seen != ring->last_avail)
-		return 1;
+	ring->next_head = ring_read16(&ring->avail->ring[ring->last_avail & mask]);
+	prefetch(&ring->desc[ring->next_head & mask]);
+}
 
-	idx = ring_read16(&ring->avail->idx);
+/* Reads the driver's index: once for all that is available. */
+static noinline int avail_refresh(struct vhdb_ring *ring)
+{
+	u16 idx = ring_read16(&ring->avail->idx);
+
 	if (idx == ring->last_avail)
 		return 0;
-	/* 2.7.6.1: a driver cannot have more buffers out than the ring holds */
+	/*
+	 * 2.7.6.1: an index never goes back, and 2.7.13: a driver cannot have
+	 * more buffers out than the ring holds.
+	 */
 	if ((u16)(idx - ring->last_avail) > ring->num)
 		return -VHDB_RING_EJUMP;
 	ring->avail_seen = idx;
 
 	/* Entries and descriptors are read after the index. "pop" above. */
 	virt_rmb();
+	head_fetch(ring);
 	return 1;
 }
 
-/**
- * vhdb_ring_pop() - take the next buffer
- * @ring: the ring
- * @chain: its pieces; @chain->segs is the caller's array, the rest is set
- *
- * After an error the ring is broken: the caller must not use it any more.
- *
- * Context: available side; may sleep if the ring's fetch may.
- * Return: 1 with a buffer, 0 if there is none, -errno (VHDB_RING_E*, or what
- * fetch gave) if the driver broke the rules.
+/*
+ * With IN_ORDER, heads follow each other in the descriptor table (2.7.5). Only
+ * a ring that is gone on with may begin anywhere.
  */
-int vhdb_ring_pop(struct vhdb_ring *ring, struct vhdb_chain *chain)
+static int head_check(struct vhdb_ring *ring, u32 head)
 {
-	u32 mask = ring->num - 1, seen, i;
-	struct vring_desc d;
+	if (!ring->desc_known) {
+		/* Nothing was pushed yet, so the other side is ours as well. */
+		ring->next_desc = head;
+		ring->next_slot = head;
+		ring->desc_known = true;
+	}
+	return head == ring->next_desc ? 0 : -VHDB_RING_ESEQUENCE;
+}
+
+static __always_inline int split_pop(struct vhdb_ring *ring,
+				     struct vhdb_chain *chain, bool in_order)
+{
+	u32 num = ring->num, left = num, i;
+	struct ring_pieces pieces;
 	int ret;
 
-	ret = avail_refresh(ring);
-	if (ret <= 0)
-		return ret;
-
-	i = ring_read16(&ring->avail->ring[ring->last_avail & mask]);
-	if (i >= ring->num)
-		return -VHDB_RING_EINDEX;
-	chain->head = i;
-	chain->nr_out = 0;
-	chain->nr_in = 0;
-
-	for (seen = 0; seen < ring->num; seen++) {
-		desc_copy(&d, &ring->desc[i & mask]);
-		if (desc_flags(&d) & VRING_DESC_F_INDIRECT)
-			ret = chain_add_indirect(ring, chain, &d);
-		else
-			ret = chain_add(ring, chain, &d);
-		if (ret)
+	if (ring->avail_seen == ring->last_avail) {
+		ret = avail_refresh(ring);
+		if (ret <= 0)
 			return ret;
-
-		if (!(desc_flags(&d) & VRING_DESC_F_NEXT)) {
-			ring->last_avail++;
-			return 1;
-		}
-		i = desc_next(&d);
-		if (i >= ring->num)
-			return -VHDB_RING_EINDEX;
 	}
-	/* 2.7.5.2: no loops; more steps than descriptors is one. */
-	return -VHDB_RING_ELOOP;
+	i = ring->next_head;
+	if (unlikely(i >= num))
+		return -VHDB_RING_EINDEX;
+	if (in_order && head_check(ring, i))
+		return -VHDB_RING_ESEQUENCE;
+	chain->id = i;
+	pieces_init(&pieces, ring, chain);
+
+	for (;;) {
+		/*
+		 * The mask is for a mispredicted bound check, which must read
+		 * nothing past the area.
+		 */
+		struct vring_desc d = desc_copy(&ring->desc[i & (num - 1)]);
+
+		if (flags_of(&d) & VRING_DESC_F_INDIRECT) {
+			/* 2.7.5.3.2: it may end a chain of direct ones */
+			struct ring_pieces by_table = pieces;
+
+			ret = pieces_add_table(ring, &by_table, &d);
+			if (unlikely(ret))
+				return ret;
+			pieces = by_table;
+			break;
+		}
+		ret = pieces_add(&pieces, addr_of(&d), len_of(&d),
+				 flags_of(&d) & VRING_DESC_F_WRITE);
+		if (unlikely(ret))
+			return ret;
+		if (!(flags_of(&d) & VRING_DESC_F_NEXT))
+			break;
+		/* 2.7.5.2: in order, next is the one behind */
+		if (in_order && next_of(&d) != ((i + 1) & (num - 1)))
+			return -VHDB_RING_ESEQUENCE;
+		i = next_of(&d);
+		if (unlikely(i >= num))
+			return -VHDB_RING_EINDEX;
+		/* 2.7.5.2: no loops; more steps than descriptors is one. */
+		if (unlikely(!--left))
+			return -VHDB_RING_ELOOP;
+	}
+
+	pieces_done(&pieces, chain);
+	chain->count = 1;
+	if (in_order) {
+		chain->count = num - left + 1;
+		if (unlikely(!ring_room(ring, chain->count)))
+			return -VHDB_RING_EFULL;
+		ring->popped += chain->count;
+		ring->next_desc = (i + 1) & (num - 1);
+	}
+	ring->last_avail++;
+	if (ring->last_avail != ring->avail_seen)
+		head_fetch(ring);
+	return 1;
+}
+
+static noinline int split_pop_in_order(struct vhdb_ring *ring,
+				       struct vhdb_chain *chain)
+{
+	return split_pop(ring, chain, true);
 }
 
 /**
- * vhdb_ring_has_work() - is anything available?
+ * vhdb_split_pop() - vhdb_ring_pop() for this layout
  * @ring: the ring
+ * @chain: its pieces
  *
- * For polling: no barrier, a pop() decides.
+ * Context: available side.
+ * Return: 1, 0 or -errno.
+ */
+int vhdb_split_pop(struct vhdb_ring *ring, struct vhdb_chain *chain)
+{
+	if (ring->in_order)
+		return split_pop_in_order(ring, chain);
+	return split_pop(ring, chain, false);
+}
+
+/**
+ * vhdb_split_has_work() - vhdb_ring_has_work() for this layout
+ * @ring: the ring
  *
  * Context: available side.
  * Return: true if the driver's index has moved.
  */
-bool vhdb_ring_has_work(struct vhdb_ring *ring)
+bool vhdb_split_has_work(struct vhdb_ring *ring)
 {
 	return ring->avail_seen != ring->last_avail ||
 	       ring_read16(&ring->avail->idx) != ring->last_avail;
 }
 
 /**
- * vhdb_ring_disable_notify() - ask the driver not to ring
+ * vhdb_split_disable_notify() - vhdb_ring_disable_notify() for this layout
  * @ring: the ring
  *
- * A hint (2.7.10.2). With event indices nothing is written: the driver rings
- * only when it passes avail_event, which stays behind.
+ * 2.7.10.2: with event indices flags stay 0: the driver rings only when it
+ * passes avail_event, which stays behind.
  *
  * Context: available side.
  */
-void vhdb_ring_disable_notify(struct vhdb_ring *ring)
+void vhdb_split_disable_notify(struct vhdb_ring *ring)
 {
 	if (!ring->event_idx)
 		ring_write16(&ring->used->flags, VRING_USED_F_NO_NOTIFY);
 }
 
 /**
- * vhdb_ring_enable_notify() - ask the driver to ring for the next buffer
+ * vhdb_split_enable_notify() - the wish of vhdb_ring_enable_notify()
  * @ring: the ring
  *
+ * 2.7.10.2: through avail_event if event indices were negotiated, else
+ * through flags.
+ *
  * Context: available side.
- * Return: true if a buffer came in the meantime; nobody will ring for that
- * one, so the caller goes on serving.
  */
-bool vhdb_ring_enable_notify(struct vhdb_ring *ring)
+void vhdb_split_enable_notify(struct vhdb_ring *ring)
 {
 	if (ring->event_idx)
 		ring_write16(avail_event(ring), ring->last_avail);
 	else
 		ring_write16(&ring->used->flags, 0);
-
-	/* The wish is seen before the index is looked at. "notify" above. */
-	virt_mb();
-	return vhdb_ring_has_work(ring);
 }
 
-/**
- * vhdb_ring_push() - give a buffer back
- * @ring: the ring
- * @head: its head
- * @len: bytes written to it, counted from its first writable byte
- *
- * The driver sees it after vhdb_ring_publish() only.
- *
- * Context: used side, any.
- */
-void vhdb_ring_push(struct vhdb_ring *ring, u16 head, u32 len)
+/* 2.7.7.2: does the driver want a signal for the last @nr buffers? */
+static bool want_signal(struct vhdb_ring *ring, u32 nr)
 {
-	struct vring_used_elem *e;
-
-	e = &ring->used->ring[ring->last_used++ & (ring->num - 1)];
-	WRITE_ONCE(e->id, (__force __virtio32)cpu_to_le32(head));
-	WRITE_ONCE(e->len, (__force __virtio32)cpu_to_le32(len));
-}
-
-/* 2.7.7.2: does the driver want a signal for what was just published? */
-static bool want_signal(struct vhdb_ring *ring)
-{
-	u16 old, event;
-	bool valid;
+	bool first = !ring->told;
+	u16 event;
 
 	if (!ring->event_idx)
 		return !(ring_read16(&ring->avail->flags) &
 			 VRING_AVAIL_F_NO_INTERRUPT);
 
-	old = ring->signalled;
-	valid = ring->signalled_valid;
-	ring->signalled = ring->last_used;
-	ring->signalled_valid = true;
+	ring->told = true;
 	event = ring_read16(used_event(ring));
-	return !valid || vring_need_event(event, ring->last_used, old);
+	/* What came before the first is not known: one too many does no harm. */
+	return first || vring_need_event(event, ring->last_used,
+					 ring->last_used - nr);
 }
 
 /**
- * vhdb_ring_publish() - show the driver all that was pushed
- * @ring: the ring
- *
- * One index write and one decision, however many buffers there are.
+ * vhdb_split_publish() - vhdb_ring_publish() for this layout
+ * @ring: the ring, with a batch
  *
  * Context: used side, any.
  * Return: true if the driver is to be signalled.
  */
-bool vhdb_ring_publish(struct vhdb_ring *ring)
+bool vhdb_split_publish(struct vhdb_ring *ring)
 {
-	if (ring->published == ring->last_used)
-		return false;
+	u32 nr = ring->batch;
 
-	/* Elements are seen before the index. "publish" above. */
+	ring->batch = 0;
+	/*
+	 * Elements are seen before the index (2.7.8.2: a MUST). "publish"
+	 * above.
+	 */
 	virt_wmb();
 	ring_write16(&ring->used->idx, ring->last_used);
-	ring->published = ring->last_used;
 
 	/* The index is seen before the wish is read. "signal" above. */
 	virt_mb();
-	return want_signal(ring);
+	return want_signal(ring, nr);
 }

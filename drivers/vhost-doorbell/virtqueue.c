@@ -17,11 +17,9 @@
 #include "device.h"
 #include "trace.h"
 
-/* Sizes of the areas, in the order of enum vhdb_area_kind. */
-static void area_sizes(const struct vhdb_vq *vq, size_t size[VHDB_AREAS])
+static size_t area_size(const struct vhdb_vq *vq, enum vhdb_area_kind kind)
 {
-	vhdb_ring_area_sizes(vq->num, &size[VHDB_AREA_DESC],
-			     &size[VHDB_AREA_DRIVER], &size[VHDB_AREA_DEVICE]);
+	return vhdb_ring_area_size(vq->dev->features, vq->num, kind);
 }
 
 static bool mapped(const struct vhdb_vq *vq)
@@ -39,20 +37,15 @@ static void unmap_areas(struct vhdb_vq *vq)
 
 static int map_areas(struct vhdb_vq *vq)
 {
-	/* 2.7: alignments, which the user addresses must keep */
-	static const u8 align[VHDB_AREAS] = {
-		VRING_DESC_ALIGN_SIZE,
-		VRING_AVAIL_ALIGN_SIZE,
-		VRING_USED_ALIGN_SIZE,
-	};
-	size_t size[VHDB_AREAS];
 	int i, err;
 
-	area_sizes(vq, size);
 	for (i = 0; i < VHDB_AREAS; i++) {
+		u32 align = vhdb_ring_area_align(vq->dev->features, i);
+
 		err = vhdb_area_map(&vq->area[i], &vq->dev->memory, vq->iova[i],
-				    size[i]);
-		if (!err && !IS_ALIGNED((unsigned long)vq->area[i].addr, align[i]))
+				    area_size(vq, i));
+		/* The user addresses must keep the alignment, too. */
+		if (!err && !IS_ALIGNED((unsigned long)vq->area[i].addr, align))
 			err = -EINVAL;
 		if (err) {
 			unmap_areas(vq);
@@ -64,13 +57,11 @@ static int map_areas(struct vhdb_vq *vq)
 
 static bool areas_moved(const struct vhdb_vq *vq)
 {
-	size_t size[VHDB_AREAS];
 	int i;
 
-	area_sizes(vq, size);
 	for (i = 0; i < VHDB_AREAS; i++)
 		if (vhdb_area_moved(&vq->area[i], &vq->dev->memory, vq->iova[i],
-				    size[i]))
+				    area_size(vq, i)))
 			return true;
 	return false;
 }
@@ -251,7 +242,7 @@ void vhdb_vq_reset(struct vhdb_vq *vq)
 	memset(vq->iova, 0, sizeof(vq->iova));
 	vq->has_addr = false;
 	vq->enabled = false;
-	vq->base = 0;
+	vq->has_base = false;
 	vq->broken = false;
 }
 
@@ -261,9 +252,11 @@ static void free_storage(struct vhdb_vq *vq)
 	kvfree(vq->requests);
 	kvfree(vq->segs);
 	kvfree(vq->table);
+	kvfree(vq->slots);
 	vq->requests = NULL;
 	vq->segs = NULL;
 	vq->table = NULL;
+	vq->slots = NULL;
 }
 
 static int alloc_storage(struct vhdb_vq *vq)
@@ -272,11 +265,26 @@ static int alloc_storage(struct vhdb_vq *vq)
 			    GFP_KERNEL_ACCOUNT);
 	vq->table = kvcalloc(VHDB_RING_INDIRECT_MAX, sizeof(*vq->table),
 			     GFP_KERNEL_ACCOUNT);
-	if (!vq->segs || !vq->table || vhdb_requests_alloc(vq)) {
-		free_storage(vq);
-		return -ENOMEM;
+	if (!vq->segs || !vq->table || vhdb_requests_alloc(vq))
+		goto err_free;
+	if (vq->dev->features & BIT_ULL(VIRTIO_F_IN_ORDER)) {
+		vq->slots = kvcalloc(vq->num, sizeof(*vq->slots),
+				     GFP_KERNEL_ACCOUNT);
+		if (!vq->slots)
+			goto err_free;
 	}
 	return 0;
+
+err_free:
+	free_storage(vq);
+	return -ENOMEM;
+}
+
+/* Of a stopped queue: where its ring goes on, or begins. */
+static u32 current_base(const struct vhdb_vq *vq)
+{
+	return vq->has_base ? vq->base :
+			      VHDB_RING_BASE_START(vq->dev->features);
 }
 
 /**
@@ -309,9 +317,11 @@ int vhdb_vq_start(struct vhdb_vq *vq)
 		.desc = vq->area[VHDB_AREA_DESC].addr,
 		.driver = vq->area[VHDB_AREA_DRIVER].addr,
 		.device = vq->area[VHDB_AREA_DEVICE].addr,
-		.base = vq->base,
+		.base = current_base(vq),
 		.table = vq->table,
 		.max_segs = VHDB_MAX_SEGS,
+		.slots = vq->slots,
+		.lens_implied = vq->dev->backend->lens_implied,
 		.fetch = vhdb_fetch,
 		.fetch_data = vq,
 	};
@@ -348,7 +358,8 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 	if (err)
 		return err;
 
-	vq->base = vq->ring.last_avail;
+	vq->base = vhdb_ring_base(&vq->ring);
+	vq->has_base = true;
 	vq->started = false;
 	unmap_areas(vq);
 	free_storage(vq);
@@ -380,25 +391,25 @@ int vhdb_vq_hold(struct vhdb_vq *vq)
 }
 
 /**
- * vhdb_vq_get_base() - where the available side stands
+ * vhdb_vq_get_base() - where the ring stands
  * @vq: the queue
- * @base: out: the next index that will be taken
+ * @base: out: as of vhdb_ring_base()
  *
  * A queue that runs stands still for it, so that all before it is complete.
  *
  * Context: process, under the device's mutex.
  * Return: 0 or -EINTR.
  */
-int vhdb_vq_get_base(struct vhdb_vq *vq, u16 *base)
+int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base)
 {
 	int err;
 
 	if (!vq->started) {
-		*base = vq->base;
+		*base = current_base(vq);
 		return 0;
 	}
 	err = quiesce(vq, true);
-	*base = vq->ring.last_avail;
+	*base = vhdb_ring_base(&vq->ring);
 	vhdb_vq_serve(vq);
 	return err;
 }

@@ -23,13 +23,6 @@ struct vhdb_device;
 /* Pieces of one request: an indirect table's limit. */
 #define VHDB_MAX_SEGS		VHDB_RING_INDIRECT_MAX
 
-enum vhdb_area_kind {
-	VHDB_AREA_DESC,
-	VHDB_AREA_DRIVER,
-	VHDB_AREA_DEVICE,
-	VHDB_AREAS,
-};
-
 /**
  * struct vhdb_cursor - a place in one direction of a request
  * @seg: next piece
@@ -74,7 +67,8 @@ struct vhdb_run_stats {
  * @iova: where the driver put the areas
  * @has_addr: @iova was set
  * @enabled: the driver wants it served
- * @base: where the available side begins or, stopped, where it ended
+ * @base: where the ring begins or, stopped, where it ended
+ * @has_base: @base counts; else the ring begins where a new one does
  * @kick: the doorbell
  *
  * Under the device's mutex, and @mutex for @serve and @broken:
@@ -92,6 +86,7 @@ struct vhdb_run_stats {
  * @chain: the request that is being looked at
  * @segs: room for its pieces
  * @table: room for an indirect table
+ * @slots: with IN_ORDER, where the engine parks what is early
  * @out: where the back end is in what it reads
  * @in: where the back end is in what it writes
  * @requests_left: budget of this run
@@ -119,7 +114,8 @@ struct vhdb_vq {
 	u64 iova[VHDB_AREAS];
 	bool has_addr;
 	bool enabled;
-	u16 base;
+	u32 base;
+	bool has_base;
 	struct vhdb_kick kick;
 
 	bool started;
@@ -133,6 +129,7 @@ struct vhdb_vq {
 	struct vhdb_chain chain;
 	struct vhdb_seg *segs;
 	struct vring_desc *table;
+	struct vhdb_ring_slot *slots;
 	struct vhdb_cursor out;
 	struct vhdb_cursor in;
 	u32 requests_left;
@@ -161,7 +158,7 @@ int vhdb_vq_hold(struct vhdb_vq *vq);
 void vhdb_vq_serve(struct vhdb_vq *vq);
 int vhdb_vq_remap(struct vhdb_vq *vq);
 int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch);
-int vhdb_vq_get_base(struct vhdb_vq *vq, u16 *base);
+int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base);
 
 /* request.c */
 int vhdb_requests_alloc(struct vhdb_vq *vq);

@@ -117,7 +117,8 @@ struct vhdb_request {
 	bool failed;
 	/* private: */
 	u8 epoch;
-	u16 head;
+	u16 id;
+	u16 count;
 	u32 len;
 	struct llist_node node;
 };
@@ -137,6 +138,9 @@ struct vhdb_request {
  * @device_id: virtio device ID
  * @features: every device feature bit that a device may offer
  * @config_size: bytes of the device's configuration space
+ * @lens_implied: with VIRTIO_F_IN_ORDER: the driver can tell what was written to
+ *	a buffer without being told the length, so one used element may stand
+ *	for several buffers
  * @request_size: bytes of the back end's request, &struct vhdb_request first
  * @device_features: the device feature bits that this device offers
  * @get_config: writes the configuration space (@config_size bytes)
@@ -156,6 +160,7 @@ struct vhdb_backend {
 	u64 features;
 	u32 config_size;
 	u32 request_size;
+	bool lens_implied;
 	u64 (*device_features)(void *priv);
 	void (*get_config)(void *priv, void *config);
 	void (*run)(struct vhdb_vq *vq);

@@ -1,352 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A virtio driver's half of a virtqueue; see mock_driver.h.
+ * A virtio driver's half of a virtqueue, whatever its layout; see
+ * mock_driver.h.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "mock_impl.h"
 
-#include "mock_driver.h"
-
-/**
- * struct mock_slot - what the driver knows of a descriptor
- * @next: the next one, of the same buffer or of the free list
- * @count: of a head: descriptors of its buffer; 0: not a head in flight
- * @writable: of a head: bytes that the device may write
- * @table: of a head: indirect table
- * @token: of a head: the buffer's
- */
-struct mock_slot {
-	u32 next;
-	u32 count;
-	u64 writable;
-	void *table;
-	u64 token;
-};
-
-#define MOCK_F_NEXT		1
-#define MOCK_F_WRITE		2
-#define MOCK_F_INDIRECT		4
-#define MOCK_DESC_SIZE		16
-#define MOCK_NO_INTERRUPT	1
-#define MOCK_NO_NOTIFY		1
-#define MOCK_F_EVENT_IDX	(1ULL << 29)
-
-/* Shared fields, the only way to them. */
-#ifdef __CHECKER__
-#define mock_load(p)		(*(p))
-#define mock_store(p, val)	(*(p) = (val))
-#else
-#define mock_load(p)		__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define mock_store(p, val)	__atomic_store_n(p, val, __ATOMIC_RELEASE)
-#endif
-
-static u16 load16(const void *area, size_t offset)
-{
-	const __le16 *p = (const void *)((const char *)area + offset);
-
-	return le16_to_cpu(mock_load(p));
-}
-
-static u32 load32(const void *area, size_t offset)
-{
-	const __le32 *p = (const void *)((const char *)area + offset);
-
-	return le32_to_cpu(mock_load(p));
-}
-
-static void store16(void *area, size_t offset, u16 val)
-{
-	__le16 *p = (void *)((char *)area + offset);
-
-	mock_store(p, cpu_to_le16(val));
-}
-
-static void store32(void *area, size_t offset, u32 val)
-{
-	__le32 *p = (void *)((char *)area + offset);
-
-	mock_store(p, cpu_to_le32(val));
-}
-
-static void store64(void *area, size_t offset, u64 val)
-{
-	__le64 *p = (void *)((char *)area + offset);
-
-	mock_store(p, cpu_to_le64(val));
-}
-
-/* 2.7.5: struct virtq_desc { le64 addr; le32 len; le16 flags; le16 next; } */
-void mock_desc_set(void *table, u32 i, u64 addr, u32 len, u16 flags, u16 next)
-{
-	size_t at = (size_t)i * MOCK_DESC_SIZE;
-
-	store64(table, at, addr);
-	store32(table, at + 8, len);
-	store16(table, at + 12, flags);
-	store16(table, at + 14, next);
-}
-
-/* 2.7.6: struct virtq_avail { le16 flags, idx, ring[], used_event; } */
-static size_t at_avail(const struct mock_vq *vq, u16 pos)
-{
-	return 4 + 2 * (size_t)(pos % vq->num);
-}
-
-static size_t at_used_event(const struct mock_vq *vq)
-{
-	return 4 + 2 * (size_t)vq->num;
-}
-
-/* 2.7.8: struct virtq_used { le16 flags, idx; { le32 id, len; } ring[]; ... } */
-static size_t at_used(const struct mock_vq *vq, u16 pos)
-{
-	return 4 + 8 * (size_t)(pos % vq->num);
-}
-
-static size_t at_avail_event(const struct mock_vq *vq)
-{
-	return 4 + 8 * (size_t)vq->num;
-}
-
-void mock_split_set_avail(struct mock_vq *vq, u16 pos, u16 head)
-{
-	store16(vq->driver, at_avail(vq, pos), head);
-}
-
-void mock_split_set_avail_idx(struct mock_vq *vq, u16 idx)
-{
-	store16(vq->driver, 2, idx);
-}
-
-void mock_split_set_avail_flags(struct mock_vq *vq, u16 flags)
-{
-	store16(vq->driver, 0, flags);
-}
-
-void mock_split_set_used_event(struct mock_vq *vq, u16 pos)
-{
-	store16(vq->driver, at_used_event(vq), pos);
-}
-
-void mock_split_set_used_idx(struct mock_vq *vq, u16 idx)
-{
-	store16(vq->device, 2, idx);
-}
-
-u16 mock_split_used_idx(const struct mock_vq *vq)
-{
-	return load16(vq->device, 2);
-}
-
-u16 mock_split_used_flags(const struct mock_vq *vq)
-{
-	return load16(vq->device, 0);
-}
-
-u16 mock_split_avail_event(const struct mock_vq *vq)
-{
-	return load16(vq->device, at_avail_event(vq));
-}
-
-void mock_split_used(const struct mock_vq *vq, u16 pos, u32 *id, u32 *len)
-{
-	*id = load32(vq->device, at_used(vq, pos));
-	*len = load32(vq->device, at_used(vq, pos) + 4);
-}
-
-/* The table of 2.7. */
-static size_t split_desc_size(u32 num)
-{
-	return 16 * (size_t)num;
-}
-
-static size_t split_driver_size(u32 num)
-{
-	return 6 + 2 * (size_t)num;
-}
-
-static size_t split_device_size(u32 num)
-{
-	return 6 + 8 * (size_t)num;
-}
-
-static void split_start(struct mock_vq *vq, u16 pos)
-{
-	/* What was never written is garbage, and the device must not care. */
-	memset(vq->desc, 0xa5, split_desc_size(vq->num));
-	memset(vq->driver, 0xa5, split_driver_size(vq->num));
-	memset(vq->device, 0xa5, split_device_size(vq->num));
-	store16(vq->driver, 0, 0);
-	store16(vq->driver, 2, pos);
-	store16(vq->driver, at_used_event(vq), pos);
-	store16(vq->device, 0, 0);
-	store16(vq->device, 2, pos);
-	store16(vq->device, at_avail_event(vq), pos);
-}
-
-static u32 slot_take(struct mock_vq *vq)
+u32 mock_slot_take(struct mock_vq *vq)
 {
 	u32 i = vq->free;
 
-	vq->free = vq->slots[i].next;
+	/* In order, 2.7.5: one behind the other, and around. */
+	vq->free = vq->in_order ? (i + 1) % vq->num : vq->slots[i].next;
 	vq->nr_free--;
 	return i;
 }
 
-/* 2.7.13.1, placing a buffer into a table of descriptors. */
-static void table_fill(void *table, const struct mock_buf *buf, u32 from)
+/* The device is given a buffer, as @id. */
+void mock_sent(struct mock_vq *vq, u32 id, const struct mock_buf *buf,
+	       u32 count)
 {
-	u32 nr = buf->nr_out + buf->nr_in, i;
+	struct mock_slot *slot = &vq->slots[id];
+	u32 i;
 
-	for (i = from; i < nr; i++)
-		mock_desc_set(table, i - from, buf->segs[i].addr,
-			      buf->segs[i].len,
-			      (i >= buf->nr_out ? MOCK_F_WRITE : 0) |
-			      (i + 1 < nr ? MOCK_F_NEXT : 0), i - from + 1);
-}
-
-static int split_add(struct mock_vq *vq, const struct mock_buf *buf)
-{
-	u32 nr = buf->nr_out + buf->nr_in;
-	u32 direct = buf->indirect ? buf->nr_direct : nr;
-	u32 count = direct + buf->indirect;
-	u32 ids[2] = { 0, 0 }, i;
-	struct mock_slot *head;
-	u16 flags;
-
-	if (!count || count > vq->nr_free)
-		return -ENOSPC;
-
-	ids[0] = slot_take(vq);
-	head = &vq->slots[ids[0]];
-	*head = (struct mock_slot){ .count = count, .token = buf->token };
-	for (i = buf->nr_out; i < nr; i++)
-		head->writable += buf->segs[i].len;
-
-	/* ids[1] is taken one descriptor ahead, for next. */
-	for (i = 0; i < direct; i++) {
-		flags = i >= buf->nr_out ? MOCK_F_WRITE : 0;
-		if (i + 1 < count) {
-			ids[1] = slot_take(vq);
-			vq->slots[ids[0]].next = ids[1];
-			flags |= MOCK_F_NEXT;
-		}
-		mock_desc_set(vq->desc, ids[0], buf->segs[i].addr,
-			      buf->segs[i].len, flags, ids[1]);
-		ids[0] = ids[1];
-	}
-	if (buf->indirect) {
-		head->table = malloc((size_t)MOCK_DESC_SIZE * (nr - direct));
-		if (!head->table)
-			abort();
-		table_fill(head->table, buf, direct);
-		mock_desc_set(vq->desc, ids[0], mock_iova(head->table),
-			      MOCK_DESC_SIZE * (nr - direct),
-			      MOCK_F_INDIRECT, 0xffff);
-	}
-
-	/* 2.7.13.2 */
-	mock_split_set_avail(vq, vq->next_avail, head - vq->slots);
-	vq->next_avail++;
+	slot->count = count;
+	slot->token = buf->token;
+	slot->table = NULL;
+	slot->writable = 0;
+	for (i = buf->nr_out; i < buf->nr_out + buf->nr_in; i++)
+		slot->writable += buf->segs[i].len;
+	vq->order[vq->nr_sent++ % vq->num] = id;
 	vq->nr_out++;
-	return 0;
 }
 
-/* 2.7.13.3 */
-static void split_show(struct mock_vq *vq)
+/*
+ * The device gave back the buffer @id and, in order, all before it (2.7.9,
+ * 2.8.8): takes the first of them, and remembers that there are more.
+ */
+int mock_returned(struct mock_vq *vq, u32 id, u32 len, struct mock_used *used)
 {
-	vq->asked = vq->shown;
-	vq->shown = vq->next_avail;
-	/* 2.7.13.3.1: entries and descriptors are seen before the index */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	mock_split_set_avail_idx(vq, vq->shown);
-}
+	u32 first = vq->order[(vq->nr_sent - vq->nr_out) % vq->num], n;
+	struct mock_slot *slot;
 
-/* 2.7.10.1 */
-static bool split_need_kick(struct mock_vq *vq)
-{
-	u16 event, pos;
-
-	/* 2.7.13.4.1: the index is seen before the device's wish is read */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!vq->event_idx)
-		return vq->asked != vq->shown &&
-		       !(mock_split_used_flags(vq) & MOCK_NO_NOTIFY);
-
-	event = mock_split_avail_event(vq);
-	for (pos = vq->asked; pos != vq->shown; pos++)
-		if (pos == event)
-			return true;
-	return false;
-}
-
-/* 2.7.14 */
-static int split_get(struct mock_vq *vq, struct mock_used *used)
-{
-	u16 idx = mock_split_used_idx(vq);
-	u32 id, i, last = 0, n;
-
-	if (idx == vq->last_used)
-		return 0;
-	if ((u16)(idx - vq->last_used) > vq->nr_out)
-		return -EPROTO;
-	/* The index is read before the elements. */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-
-	mock_split_used(vq, vq->last_used, &id, &used->len);
-	if (id >= vq->num || !vq->slots[id].count)
-		return -EPROTO;
-	/* 2.7.8.2: the device writes at least len bytes */
-	if (used->len > vq->slots[id].writable)
-		return -EPROTO;
-	used->token = vq->slots[id].token;
-
-	n = vq->slots[id].count;
-	vq->slots[id].count = 0;
-	free(vq->slots[id].table);
-	vq->slots[id].table = NULL;
-	for (i = id; n; i = vq->slots[i].next, n--) {
-		last = i;
-		vq->nr_free++;
+	if (vq->in_batch) {
+		id = vq->batch_id;
+		len = vq->batch_len;
 	}
-	vq->slots[last].next = vq->free;
-	vq->free = id;
+	if (id >= vq->num || !vq->slots[id].count || !vq->nr_out)
+		return -EPROTO;
+	if (vq->in_order) {
+		vq->in_batch = id != first;
+		vq->batch_id = id;
+		vq->batch_len = len;
+	} else {
+		first = id;
+	}
+
+	slot = &vq->slots[first];
+	used->token = slot->token;
+	/* One that was skipped is used completely. */
+	used->len = vq->in_batch ? slot->writable : len;
+	/* 2.7.8.2: the device writes at least len bytes */
+	if (used->len > slot->writable)
+		return -EPROTO;
+
+	n = slot->count;
+	slot->count = 0;
+	free(slot->table);
+	slot->table = NULL;
 	vq->nr_out--;
-	vq->last_used++;
+	vq->layout->release(vq, first, n);
 	return 1;
 }
-
-/* 2.7.7.1 */
-static void split_disable_cb(struct mock_vq *vq)
-{
-	if (!vq->event_idx)
-		mock_split_set_avail_flags(vq, MOCK_NO_INTERRUPT);
-}
-
-static bool split_enable_cb(struct mock_vq *vq, u16 more)
-{
-	if (vq->event_idx)
-		mock_split_set_used_event(vq, vq->last_used + more);
-	else
-		mock_split_set_avail_flags(vq, 0);
-
-	/* 2.7.14: the wish is seen before the index is read again */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return (u16)(mock_split_used_idx(vq) - vq->last_used) > more;
-}
-
-const struct mock_layout mock_split = {
-	.desc_size	= split_desc_size,
-	.driver_size	= split_driver_size,
-	.device_size	= split_device_size,
-	.start		= split_start,
-	.add		= split_add,
-	.show		= split_show,
-	.need_kick	= split_need_kick,
-	.get		= split_get,
-	.disable_cb	= split_disable_cb,
-	.enable_cb	= split_enable_cb,
-};
 
 int mock_init(struct mock_vq *vq, const struct mock_layout *layout, u32 num,
 	      u64 features, u16 pos)
@@ -357,23 +81,25 @@ int mock_init(struct mock_vq *vq, const struct mock_layout *layout, u32 num,
 		.layout = layout,
 		.num = num,
 		.event_idx = features & MOCK_F_EVENT_IDX,
+		.in_order = features & MOCK_F_IN_ORDER,
 		.nr_free = num,
-		.next_avail = pos,
-		.shown = pos,
-		.asked = pos,
-		.last_used = pos,
 	};
 	vq->desc = malloc(layout->desc_size(num));
 	vq->driver = malloc(layout->driver_size(num));
 	vq->device = malloc(layout->device_size(num));
 	vq->slots = calloc(num, sizeof(*vq->slots));
-	if (!vq->desc || !vq->driver || !vq->device || !vq->slots) {
+	vq->order = calloc(num, sizeof(*vq->order));
+	if (!vq->desc || !vq->driver || !vq->device || !vq->slots ||
+	    !vq->order) {
 		mock_exit(vq);
 		return -ENOMEM;
 	}
 	for (i = 0; i < num; i++)
 		vq->slots[i].next = i + 1;
 	layout->start(vq, pos);
+	vq->shown = vq->next_avail;
+	vq->asked = vq->next_avail;
+	vq->last_used = vq->next_avail;
 	return 0;
 }
 
@@ -403,6 +129,7 @@ void mock_exit(struct mock_vq *vq)
 
 	for (i = 0; vq->slots && i < vq->num; i++)
 		free(vq->slots[i].table);
+	free(vq->order);
 	free(vq->slots);
 	free(vq->device);
 	free(vq->driver);

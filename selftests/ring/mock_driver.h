@@ -2,7 +2,7 @@
 /*
  * A virtio driver's half of a virtqueue, for tests.
  *
- * Written from the specification (virtio 1.3, 2.7) and from nothing else, in
+ * Written from the specification (virtio 1.3, 2.7 and 2.8) and from nothing else, in
  * the plainest way: offsets in bytes, decisions entry by entry. It shares no
  * code with the engine, so that the two check each other. Whatever the device
  * does is verified as well: mock_get() refuses what a device may not do.
@@ -78,24 +78,33 @@ struct mock_vq;
  * @desc_size: bytes of the descriptor area
  * @driver_size: bytes of the driver area
  * @device_size: bytes of the device area
- * @start: set up the areas, as if the ring had run up to position @pos
+ * @start: set up the areas, as if the ring had run up to position @pos; sets
+ *	&mock_vq.next_avail
+ * @step: the position @n behind @pos. A position is split: an index; packed:
+ *	a slot, and in bit 15 the wrap counter.
+ * @base: where a device is to go on, if it has nothing
  * @add: place a buffer; 0 or -ENOSPC. The device does not see it yet.
  * @show: make what was added visible to the device
  * @need_kick: must the driver ring for what the last show() showed?
  * @get: take the next used buffer: 1, 0 (none), -EPROTO (device is wrong)
+ * @release: what a buffer took is free again: its slot of &mock_vq.slots, and
+ *	how many
  * @disable_cb: notifications of used buffers are not needed
- * @enable_cb: wants one after @more further used buffers; true if that many
- *	are there already, and none will come
+ * @enable_cb: wants one when the position @more behind the next used one was
+ *	used; true if it may have been already, and none will come
  */
 struct mock_layout {
 	size_t (*desc_size)(u32 num);
 	size_t (*driver_size)(u32 num);
 	size_t (*device_size)(u32 num);
 	void (*start)(struct mock_vq *vq, u16 pos);
+	u16 (*step)(const struct mock_vq *vq, u16 pos, u32 n);
+	u32 (*base)(const struct mock_vq *vq);
 	int (*add)(struct mock_vq *vq, const struct mock_buf *buf);
 	void (*show)(struct mock_vq *vq);
 	bool (*need_kick)(struct mock_vq *vq);
 	int (*get)(struct mock_vq *vq, struct mock_used *used);
+	void (*release)(struct mock_vq *vq, u32 id, u32 count);
 	void (*disable_cb)(struct mock_vq *vq);
 	bool (*enable_cb)(struct mock_vq *vq, u16 more);
 };
@@ -105,13 +114,22 @@ struct mock_layout {
  * @layout: how it is laid out
  * @num: queue size
  * @event_idx: VIRTIO_F_EVENT_IDX negotiated
+ * @in_order: VIRTIO_F_IN_ORDER negotiated
  * @desc: descriptor area; this and the next two are objects of their own, of
  *	exactly the size that the specification gives
  * @driver: driver area
  * @device: device area
- * @slots: what the driver knows of each descriptor; never read from the ring
- * @free: first free descriptor
- * @nr_free: how many there are
+ * @slots: what the driver knows of each descriptor (packed: of each id); never
+ *	read from the ring
+ * @free: first free one of @slots
+ * @nr_free: free descriptors
+ * @order: slots of the buffers, in the order in which they were added
+ * @nr_sent: how many were added
+ * @in_batch: the last used element was for more than was taken yet
+ * @batch_id: what it said
+ * @batch_len: what it said
+ * @head: packed: position of the first descriptor that is not yet shown
+ * @head_flags: its flags
  * @nr_out: buffers that the device has
  * @next_avail: position of the next buffer
  * @shown: position up to which the device was told
@@ -122,12 +140,20 @@ struct mock_vq {
 	const struct mock_layout *layout;
 	u32 num;
 	bool event_idx;
+	bool in_order;
 	void *desc;
 	void *driver;
 	void *device;
 	struct mock_slot *slots;
 	u32 free;
 	u32 nr_free;
+	u32 *order;
+	u32 nr_sent;
+	bool in_batch;
+	u32 batch_id;
+	u32 batch_len;
+	u16 head;
+	u16 head_flags;
 	u32 nr_out;
 	u16 next_avail;
 	u16 shown;
@@ -136,6 +162,7 @@ struct mock_vq {
 };
 
 extern const struct mock_layout mock_split;
+extern const struct mock_layout mock_packed;
 
 int mock_init(struct mock_vq *vq, const struct mock_layout *layout, u32 num,
 	      u64 features, u16 pos);
@@ -163,6 +190,17 @@ static inline int mock_get(struct mock_vq *vq, struct mock_used *used)
 	return vq->layout->get(vq, used);
 }
 
+/* A device that has nothing goes on here. */
+static inline u32 mock_base(const struct mock_vq *vq)
+{
+	return vq->layout->base(vq);
+}
+
+static inline u16 mock_step(const struct mock_vq *vq, u16 pos, u32 n)
+{
+	return vq->layout->step(vq, pos, n);
+}
+
 static inline void mock_disable_cb(struct mock_vq *vq)
 {
 	vq->layout->disable_cb(vq);
@@ -187,5 +225,18 @@ u16 mock_split_used_idx(const struct mock_vq *vq);
 u16 mock_split_used_flags(const struct mock_vq *vq);
 u16 mock_split_avail_event(const struct mock_vq *vq);
 void mock_split_used(const struct mock_vq *vq, u16 pos, u32 *id, u32 *len);
+
+/* The same for a packed ring; positions as of &struct mock_layout. */
+void mock_packed_set(struct mock_vq *vq, u16 pos, u64 addr, u32 len, u16 id,
+		     u16 flags);
+void mock_packed_set_entry(void *table, u32 i, u64 addr, u32 len, u16 id,
+			   u16 flags);
+/* AVAIL and USED of a descriptor that is available at a position */
+u16 mock_packed_avail(u16 pos);
+void mock_packed_set_event(struct mock_vq *vq, u16 off_wrap, u16 flags);
+void mock_packed_get(const struct mock_vq *vq, u32 slot, u32 *len, u16 *id,
+		     u16 *flags);
+void mock_packed_device_event(const struct mock_vq *vq, u16 *off_wrap,
+			      u16 *flags);
 
 #endif /* VHDB_MOCK_DRIVER_H */

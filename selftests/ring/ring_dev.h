@@ -15,6 +15,10 @@
 
 #define F_INDIRECT	(1ULL << VIRTIO_RING_F_INDIRECT_DESC)
 #define F_EVENT_IDX	(1ULL << VIRTIO_RING_F_EVENT_IDX)
+#define F_PACKED	(1ULL << VIRTIO_F_RING_PACKED)
+#define F_IN_ORDER	(1ULL << VIRTIO_F_IN_ORDER)
+/* No feature: the ring's lens_implied. */
+#define F_IMPLIED	(1ULL << 63)
 
 #define N	VRING_DESC_F_NEXT
 #define W	VRING_DESC_F_WRITE
@@ -36,6 +40,7 @@ struct desc {
  * @vq: the driver's
  * @ring: the engine's; not the first, so that its address is no other's
  * @chain: what pop fills; its segs are an object of exactly @max_segs
+ * @slots: for the engine's order; an object of exactly the ring's size
  * @table: for the engine's indirect tables; an object of exactly their limit
  * @features: negotiated
  * @max_segs: pieces that a buffer may have
@@ -48,6 +53,7 @@ struct dev {
 	struct mock_vq vq;
 	struct vhdb_ring ring;
 	struct vhdb_chain chain;
+	struct vhdb_ring_slot *slots;
 	struct vring_desc *table;
 	u64 features;
 	u32 max_segs;
@@ -70,8 +76,8 @@ static inline int dev_fetch(void *data, u64 addr, void *dst, u32 len)
 	return 0;
 }
 
-/* Lets the engine take the ring over, at position @pos of the driver. */
-static inline int dev_attach(struct dev *d, u32 num, u16 pos,
+/* Lets the engine take the ring over, at @base. */
+static inline int dev_attach(struct dev *d, u32 num, u32 base,
 			     int (*fetch)(void *data, u64 addr, void *dst,
 					  u32 len))
 {
@@ -81,7 +87,9 @@ static inline int dev_attach(struct dev *d, u32 num, u16 pos,
 		.desc = d->vq.desc,
 		.driver = d->vq.driver,
 		.device = d->vq.device,
-		.base = pos,
+		.base = base,
+		.slots = d->slots,
+		.lens_implied = d->features & F_IMPLIED,
 		.table = d->table,
 		.max_segs = d->max_segs,
 		.fetch = fetch,
@@ -99,16 +107,19 @@ static inline int dev_init(struct dev *d, u32 num, u64 features, u16 pos,
 	d->max_segs = max_segs;
 	d->table = malloc(sizeof(*d->table) * VHDB_RING_INDIRECT_MAX);
 	d->chain.segs = malloc(sizeof(*d->chain.segs) * max_segs);
-	if (!d->table || !d->chain.segs ||
-	    mock_init(&d->vq, &mock_split, num, features, pos))
+	d->slots = malloc(sizeof(*d->slots) * num);
+	if (!d->table || !d->chain.segs || !d->slots ||
+	    mock_init(&d->vq, features & F_PACKED ? &mock_packed : &mock_split,
+		      num, features, pos))
 		return -ENOMEM;
-	return dev_attach(d, num, pos, dev_fetch);
+	return dev_attach(d, num, mock_base(&d->vq), dev_fetch);
 }
 
 static inline void dev_exit(struct dev *d)
 {
 	mock_exit(&d->vq);
 	free(d->chain.segs);
+	free(d->slots);
 	free(d->table);
 }
 
@@ -117,6 +128,22 @@ static inline void offer(struct dev *d, u16 head)
 {
 	mock_split_set_avail(&d->vq, d->vq.next_avail++, head);
 	mock_show(&d->vq);
+}
+
+/* Positions that a buffer takes: 2.7.9, 2.8.6. */
+static inline u32 dev_units(const struct dev *d, u32 count)
+{
+	return d->features & F_PACKED ? count : 1;
+}
+
+/* 2.7.7.2, 2.8.10, one by one: is any at [old, new) the one asked for? */
+static inline bool any_event(const struct mock_vq *vq, u16 event, u16 new,
+			     u16 old)
+{
+	for (; old != new; old = mock_step(vq, old, 1))
+		if (old == event)
+			return true;
+	return false;
 }
 
 /* 2.7.7.2, entry by entry: is any of those at [old, new) the one asked for? */
@@ -149,7 +176,7 @@ static inline bool once_in(u64 *state, u32 n)
 	return !below(state, n);
 }
 
-/* Every combination of features. A ring that a test needs is in self->d. */
+/* Split rings. A ring that a test needs is in self->d. */
 FIXTURE(ring) {
 	struct dev d;
 	u64 seed;
@@ -181,6 +208,122 @@ FIXTURE_SETUP(ring)
 }
 
 FIXTURE_TEARDOWN(ring)
+{
+}
+
+/* Every combination of features. */
+FIXTURE(any) {
+	struct dev d;
+	u64 seed;
+};
+
+FIXTURE_VARIANT(any) {
+	u64 features;
+};
+
+FIXTURE_VARIANT_ADD(any, split) {
+	.features = 0,
+};
+
+FIXTURE_VARIANT_ADD(any, split_indirect) {
+	.features = F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, split_event_idx) {
+	.features = F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_indirect_event_idx) {
+	.features = F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order) {
+	.features = F_IN_ORDER,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order_indirect) {
+	.features = F_IN_ORDER | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order_event_idx) {
+	.features = F_IN_ORDER | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_in_order_indirect_event_idx) {
+	.features = F_IN_ORDER | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied) {
+	.features = F_IN_ORDER | F_IMPLIED,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied_indirect) {
+	.features = F_IN_ORDER | F_IMPLIED | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied_event_idx) {
+	.features = F_IN_ORDER | F_IMPLIED | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, split_implied_indirect_event_idx) {
+	.features = F_IN_ORDER | F_IMPLIED | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed) {
+	.features = F_PACKED,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_indirect) {
+	.features = F_PACKED | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_event_idx) {
+	.features = F_PACKED | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_indirect_event_idx) {
+	.features = F_PACKED | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order) {
+	.features = F_PACKED | F_IN_ORDER,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order_indirect) {
+	.features = F_PACKED | F_IN_ORDER | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_in_order_indirect_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied_indirect) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED | F_INDIRECT,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED | F_EVENT_IDX,
+};
+
+FIXTURE_VARIANT_ADD(any, packed_implied_indirect_event_idx) {
+	.features = F_PACKED | F_IN_ORDER | F_IMPLIED |
+		    F_INDIRECT | F_EVENT_IDX,
+};
+
+FIXTURE_SETUP(any)
+{
+	self->seed = 0x9e3779b97f4a7c15ULL;
+}
+
+FIXTURE_TEARDOWN(any)
 {
 }
 

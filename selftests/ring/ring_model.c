@@ -27,14 +27,20 @@ static struct dev *hooked;
  * @nr_out: pieces that the device reads
  * @nr_in: pieces that it writes
  * @head: as popped
+ * @count: as popped
  * @len: as pushed
+ * @writable: bytes that may be written
+ * @done: pushed
  */
 struct model_buf {
 	struct mock_seg segs[MODEL_SEGS];
 	u32 nr_out;
 	u32 nr_in;
 	u16 head;
+	u16 count;
 	u32 len;
+	u64 writable;
+	bool done;
 };
 
 /* A list of buffers' numbers, first in first out or in any order. */
@@ -51,16 +57,18 @@ struct model_list {
  * @added: offered, not shown to the device
  * @shown: shown to the device, not popped
  * @held: popped, not pushed
+ * @order: popped, not published; in that order
  * @pushed: pushed, not published
  * @used: published, not yet fetched by the driver
  * @decided: position of the last decision to signal
  * @first: no decision was made yet
- * @flags: avail->flags
- * @event: used_event
+ * @flags: the driver wants no signals
+ * @event: position after which it wants one
  * @asleep: the device was told that nothing is there
  * @off: the device asked not to be told
  * @kicks: how often the driver had to ring since the device asked it to
  * @since: how many buffers were shown since
+ * @lap: buffers after which a position comes again, at the least
  * @total: buffers that went all the way
  */
 struct model {
@@ -69,6 +77,7 @@ struct model {
 	struct model_list added;
 	struct model_list shown;
 	struct model_list held;
+	struct model_list order;
 	struct model_list pushed;
 	struct model_list used;
 	u16 decided;
@@ -79,6 +88,7 @@ struct model {
 	bool off;
 	u32 kicks;
 	u32 since;
+	u32 lap;
 	u64 total;
 };
 
@@ -129,7 +139,7 @@ static void list_init(struct __test_metadata *_metadata, struct model_list *l,
 }
 
 static void model_init(struct __test_metadata *_metadata, struct model *m,
-		       u32 num, u16 pos)
+		       u32 num)
 {
 	u32 i;
 
@@ -140,19 +150,19 @@ static void model_init(struct __test_metadata *_metadata, struct model *m,
 	list_init(_metadata, &m->added, num);
 	list_init(_metadata, &m->shown, num);
 	list_init(_metadata, &m->held, num);
+	list_init(_metadata, &m->order, num);
 	list_init(_metadata, &m->pushed, num);
 	list_init(_metadata, &m->used, num);
 	for (i = 0; i < num; i++)
 		list_put(&m->idle, num, i);
 	m->first = true;
-	m->decided = pos;
-	m->event = pos;
 }
 
 static void model_exit(struct model *m)
 {
 	free(m->used.ids);
 	free(m->pushed.ids);
+	free(m->order.ids);
 	free(m->held.ids);
 	free(m->shown.ids);
 	free(m->added.ids);
@@ -193,7 +203,8 @@ static bool model_add(struct __test_metadata *_metadata, struct dev *d,
 	};
 	if (d->features & F_INDIRECT) {
 		buf.indirect = below(seed, 2);
-		buf.nr_direct = below(seed, 4) ? 0 : below(seed, nr);
+		if (!(d->features & F_PACKED) && once_in(seed, 4))
+			buf.nr_direct = below(seed, nr);
 	}
 	if (mock_add(&d->vq, &buf)) {
 		/* It never is refused for want of room when there is room. */
@@ -226,10 +237,10 @@ static void model_show(struct __test_metadata *_metadata, struct dev *d,
 	if (!nr)
 		ASSERT_FALSE(kick);
 	/* One that is awake is left alone. */
-	if (!(d->features & F_EVENT_IDX) && m->off)
+	if ((d->features & F_PACKED || !(d->features & F_EVENT_IDX)) && m->off)
 		ASSERT_FALSE(kick);
 	/* And with event indices, one ring is enough. */
-	if ((d->features & F_EVENT_IDX) && m->since < 65536)
+	if ((d->features & F_EVENT_IDX) && m->since < m->lap)
 		ASSERT_LE(m->kicks, 1);
 	if (nr)
 		m->asleep = false;
@@ -244,8 +255,11 @@ static void model_pop(struct __test_metadata *_metadata, struct dev *d,
 	ASSERT_EQ(1, vhdb_ring_pop(&d->ring, &d->chain));
 	id = list_get(&m->shown, d->vq.num);
 	b = &m->bufs[id];
-	m->bufs[id].head = d->chain.head;
+	m->bufs[id].head = d->chain.id;
+	m->bufs[id].count = d->chain.count;
+	m->bufs[id].done = false;
 	list_put(&m->held, d->vq.num, id);
+	list_put(&m->order, d->vq.num, id);
 	for (i = 0; i < b->nr_out + b->nr_in; i++) {
 		if (!b->segs[i].len)
 			continue;
@@ -261,44 +275,76 @@ static void model_pop(struct __test_metadata *_metadata, struct dev *d,
 
 static void model_push(struct dev *d, struct model *m, u64 *seed)
 {
-	u64 writable = 0;
 	struct model_buf *b;
 	u32 id, i;
 
 	list_shuffle(&m->held, d->vq.num, seed);
 	id = list_get(&m->held, d->vq.num);
 	b = &m->bufs[id];
+	b->writable = 0;
 	for (i = b->nr_out; i < b->nr_out + b->nr_in; i++)
-		writable += b->segs[i].len;
-	b->len = below(seed, writable + 1);
-	vhdb_ring_push(&d->ring, b->head, b->len);
+		b->writable += b->segs[i].len;
+	b->len = below(seed, b->writable + 1);
+	b->done = true;
+	vhdb_ring_push(&d->ring, b->head, b->count, b->len);
 	list_put(&m->pushed, d->vq.num, id);
+}
+
+/* What a publish is to show: in order, or in order of the pushes. */
+static u16 model_due(struct dev *d, struct model *m, struct model_list *due)
+{
+	bool in_order = d->features & F_IN_ORDER;
+	struct model_list *from = in_order ? &m->order : &m->pushed;
+	u32 num = d->vq.num, id, n = 0;
+	struct model_buf *b = NULL;
+	u16 pos = m->decided;
+
+	while (list_len(from)) {
+		id = from->ids[from->from % num];
+		if (!m->bufs[id].done)
+			break;
+		/* One that is skipped counts as used completely (2.7.9). */
+		if (b && d->features & F_IMPLIED)
+			b->len = b->writable;
+		b = &m->bufs[id];
+		pos = mock_step(&d->vq, pos, dev_units(d, b->count));
+		list_put(due, num, list_get(from, num));
+		n++;
+	}
+	/* The other one of the two lists says nothing. */
+	from = in_order ? &m->pushed : &m->order;
+	while (n--)
+		list_get(from, num);
+	return pos;
 }
 
 static void model_publish(struct __test_metadata *_metadata, struct dev *d,
 			  struct model *m)
 {
-	u16 old = mock_split_used_idx(&d->vq), new;
-	u32 nr = list_len(&m->pushed);
+	u32 before = list_len(&m->used);
+	u16 old = m->decided, new = model_due(d, m, &m->used);
 	bool want, got;
 
-	ASSERT_EQ(m->decided, old);
-	new = old + nr;
 	got = vhdb_ring_publish(&d->ring);
-	ASSERT_EQ(new, mock_split_used_idx(&d->vq));
-	if (!nr)
+	if (!(d->features & F_PACKED))
+		ASSERT_EQ(new, mock_split_used_idx(&d->vq));
+	if (list_len(&m->used) == before)
+		want = false;
+	else if (m->flags)
 		want = false;
 	else if (!(d->features & F_EVENT_IDX))
-		want = !(m->flags & 1);
+		want = true;
 	else
-		want = m->first || model_event(m->event, new, old);
+		want = m->first || any_event(&d->vq, m->event, new, old);
+	/* A batch may be a lap of the ring, which ends where it began. */
+	if (old == new && list_len(&m->used) != before &&
+	    (d->features & F_EVENT_IDX))
+		want |= got;
 	ASSERT_EQ(want, got);
-	if (!nr)
+	if (list_len(&m->used) == before)
 		return;
 	m->first = false;
 	m->decided = new;
-	while (list_len(&m->pushed))
-		list_put(&m->used, d->vq.num, list_get(&m->pushed, d->vq.num));
 }
 
 static void model_get(struct __test_metadata *_metadata, struct dev *d,
@@ -341,17 +387,21 @@ static void model_notify(struct __test_metadata *_metadata, struct dev *d,
 		break;
 	case 2:
 		mock_disable_cb(&d->vq);
-		if (!(d->features & F_EVENT_IDX))
+		/* 2.7.7.1: with event indices a split ring has no "off". */
+		if (d->features & F_PACKED || !(d->features & F_EVENT_IDX))
 			m->flags = 1;
 		break;
 	case 3:
 		more = below(seed, 2) ? 0 : below(seed, d->vq.num);
-		ASSERT_EQ(list_len(&m->used) > more,
+		ASSERT_EQ(list_len(&m->used) >
+			  (d->features & F_PACKED ? 0 : more),
 			  mock_enable_cb(&d->vq, more));
 		m->flags = 0;
-		m->event = d->vq.last_used + more;
+		m->event = mock_step(&d->vq, d->vq.last_used, more);
 		break;
 	case 4:
+		if (d->features & F_PACKED)
+			break;
 		/* A driver's mistake in what doesn't concern this ring. */
 		if (d->features & F_EVENT_IDX)
 			mock_split_set_avail_flags(&d->vq, below(seed, 2));
@@ -370,11 +420,19 @@ static void model_notify(struct __test_metadata *_metadata, struct dev *d,
 static void model_restart(struct __test_metadata *_metadata, struct dev *d,
 			  struct model *m)
 {
-	u16 pos = mock_split_used_idx(&d->vq);
+	u32 base = vhdb_ring_base(&d->ring);
 
-	ASSERT_EQ(0, dev_attach(d, d->vq.num, pos, dev_fetch));
+	ASSERT_EQ(m->decided, base & 0xffff);
+	if (d->features & F_PACKED)
+		ASSERT_EQ(m->decided, base >> 16);
+	ASSERT_EQ(0, dev_attach(d, d->vq.num, base, dev_fetch));
 	m->first = true;
 	m->asleep = false;
+	/* A packed ring starts with notifications on, of everything. */
+	if (d->features & F_PACKED) {
+		m->off = false;
+		m->since = m->lap;
+	}
 }
 
 static void model_run(struct __test_metadata *_metadata, struct dev *d,
@@ -408,8 +466,8 @@ static void model_run(struct __test_metadata *_metadata, struct dev *d,
 		if (!list_len(&m->used))
 			model_get(_metadata, d, m);
 
-		if (!list_len(&m->held) && !list_len(&m->pushed) &&
-		    once_in(seed, 64))
+		if (!list_len(&m->held) && !list_len(&m->order) &&
+		    !list_len(&m->pushed) && once_in(seed, 64))
 			model_restart(_metadata, d, m);
 		if (once_in(seed, 64)) {
 			mock_move(&d->vq);
@@ -420,20 +478,35 @@ static void model_run(struct __test_metadata *_metadata, struct dev *d,
 }
 
 /*
- * Every size, from a position shortly before the wrap, and more than three
- * times around.
+ * Every kind of size, from a position shortly before the wrap of the index,
+ * and around more than once.
  */
-TEST_F_TIMEOUT(ring, model, 300)
+TEST_F_TIMEOUT(any, model, 300)
 {
+	static const u32 sizes[] = {
+		1, 2, 4, 8, 64, 256, 1024, 32768,
+		/* Packed only. */
+		3, 5, 7, 100, 1000, 32767,
+	};
+	bool packed = variant->features & F_PACKED;
 	u16 pos = 65536 - 100;
 	struct model m;
-	u32 num;
+	u32 i;
 
-	for (num = 1; num <= 32768; num *= 2) {
-		model_init(_metadata, &m, num, pos);
-		ASSERT_EQ(0, dev_init(&self->d, num, variant->features, pos,
-				      MODEL_SEGS));
-		model_run(_metadata, &self->d, &m, 3 * 65536 + 200,
+	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		if (!packed && sizes[i] & (sizes[i] - 1))
+			continue;
+		model_init(_metadata, &m, sizes[i]);
+		ASSERT_EQ(0, dev_init(&self->d, sizes[i], variant->features,
+				      pos, MODEL_SEGS));
+		m.decided = self->d.vq.last_used;
+		m.event = m.decided;
+		/* A slot and its wrap counter come again after two laps. */
+		m.lap = packed ? 2 * sizes[i] / MODEL_SEGS : 65536;
+		if (packed)
+			m.since = m.lap;
+		model_run(_metadata, &self->d, &m,
+			  (sizes[i] > 1024 ? 65536 : 20000) + 2 * sizes[i],
 			  &self->seed);
 		dev_exit(&self->d);
 		model_exit(&m);
@@ -622,7 +695,7 @@ static void walk_run(struct __test_metadata *_metadata, struct dev *d,
 	ASSERT_EQ(good, ret == 1);
 	counts[good ? 0 : w->unsure ? 1 : 2]++;
 	if (good) {
-		ASSERT_EQ(w->head, d->chain.head);
+		ASSERT_EQ(w->head, d->chain.id);
 		ASSERT_EQ(w->nr_out, d->chain.nr_out);
 		ASSERT_EQ(w->nr_in, d->chain.nr_in);
 		for (i = 0; i < w->nr_out + w->nr_in; i++) {
@@ -633,7 +706,7 @@ static void walk_run(struct __test_metadata *_metadata, struct dev *d,
 	}
 	/* A broken ring is not used again: here a new device takes over. */
 	mock_split_set_avail_idx(&d->vq, at + 1);
-	ASSERT_EQ(0, dev_attach(d, WALK_NUM, at + 1, walk_fetch));
+	ASSERT_EQ(0, dev_attach(d, WALK_NUM, (u16)(at + 1), walk_fetch));
 }
 
 static void walk_all(struct __test_metadata *_metadata, u64 features,

@@ -308,7 +308,7 @@ static void rule_check(struct __test_metadata *_metadata, const struct rule *r,
 		EXPECT_EQ(r->table_len, d->fetch_len);
 	if (r->ret != 1)
 		return;
-	EXPECT_EQ(r->head, d->chain.head);
+	EXPECT_EQ(r->head, d->chain.id);
 	ASSERT_EQ(r->nr_out, d->chain.nr_out);
 	ASSERT_EQ(r->nr_in, d->chain.nr_in);
 	for (i = 0; i < nr; i++) {
@@ -486,7 +486,7 @@ TEST_F(ring, index_jump_later)
 	for (i = 0; i < 20; i++, pos++) {
 		offer(d, i % 4);
 		ASSERT_EQ(1, vhdb_ring_pop(&d->ring, &d->chain));
-		ASSERT_EQ(i % 4, d->chain.head);
+		ASSERT_EQ(i % 4, d->chain.id);
 	}
 	/* 2.7.6.1: an index is not decremented */
 	mock_split_set_avail_idx(&d->vq, pos - 1);

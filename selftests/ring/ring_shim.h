@@ -34,6 +34,14 @@ typedef __u64 u64;
 #define __force
 #endif
 
+#define BIT(n)		(1UL << (n))
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define noinline	__attribute__((noinline))
+#define prefetch(p)	__builtin_prefetch(p)
+
+typedef __s32 s32;
+
 #define ____cacheline_aligned_in_smp	__attribute__((aligned(64)))
 
 #if (__BYTE_ORDER == __LITTLE_ENDIAN) != defined(VHDB_SHIM_SWAP)

@@ -21,8 +21,8 @@ TEST(sizes)
 		0, 3, 5, 6, 7, 12, 255, 257, 32767, 32769, 65535, 65536, 98304,
 		1U << 17, 1U << 31, (1U << 31) + 1, ~0U,
 	};
-	size_t desc, driver, device, i;
 	struct dev d;
+	size_t i;
 	u32 num;
 
 	ASSERT_EQ(0, dev_init(&d, 8, 0, 0, 8));
@@ -34,10 +34,12 @@ TEST(sizes)
 	for (num = 1; num <= 32768; num *= 2) {
 		ASSERT_EQ(0, dev_init(&d, num, 0, 0, 8));
 		EXPECT_EQ(num, d.ring.num);
-		vhdb_ring_area_sizes(num, &desc, &driver, &device);
-		EXPECT_EQ(mock_split.desc_size(num), desc);
-		EXPECT_EQ(mock_split.driver_size(num), driver);
-		EXPECT_EQ(mock_split.device_size(num), device);
+		EXPECT_EQ(mock_split.desc_size(num),
+			  vhdb_ring_area_size(0, num, VHDB_AREA_DESC));
+		EXPECT_EQ(mock_split.driver_size(num),
+			  vhdb_ring_area_size(0, num, VHDB_AREA_DRIVER));
+		EXPECT_EQ(mock_split.device_size(num),
+			  vhdb_ring_area_size(0, num, VHDB_AREA_DEVICE));
 		dev_exit(&d);
 	}
 }
@@ -78,7 +80,7 @@ TEST_F(ring, full)
 				ASSERT_TRUE(vhdb_ring_has_work(&d->ring));
 				ASSERT_EQ(1, vhdb_ring_pop(&d->ring,
 							   &d->chain));
-				vhdb_ring_push(&d->ring, d->chain.head, 0);
+				vhdb_ring_push(&d->ring, d->chain.id, 1, 0);
 				ASSERT_EQ(0, mock_get(&d->vq, &used));
 			}
 			ASSERT_EQ(0, vhdb_ring_pop(&d->ring, &d->chain));
@@ -126,7 +128,7 @@ TEST_F(ring, longest)
 			ASSERT_EQ(segs[i].addr, d->chain.segs[i].addr);
 			ASSERT_EQ(segs[i].len, d->chain.segs[i].len);
 		}
-		vhdb_ring_push(&d->ring, d->chain.head, 1);
+		vhdb_ring_push(&d->ring, d->chain.id, 1, 1);
 		vhdb_ring_publish(&d->ring);
 		ASSERT_EQ(1, mock_get(&d->vq, &used));
 		EXPECT_EQ(num, used.token);
@@ -143,9 +145,9 @@ TEST_F(ring, used_element)
 	u32 id, len;
 
 	ASSERT_EQ(0, dev_init(d, 32768, variant->features, 65534, 1));
-	vhdb_ring_push(&d->ring, 32767, ~0U);
-	vhdb_ring_push(&d->ring, 258, 0x01020304);
-	vhdb_ring_push(&d->ring, 0, 0);
+	vhdb_ring_push(&d->ring, 32767, 1, ~0U);
+	vhdb_ring_push(&d->ring, 258, 1, 0x01020304);
+	vhdb_ring_push(&d->ring, 0, 1, 0);
 	EXPECT_EQ(65534, mock_split_used_idx(&d->vq));
 	vhdb_ring_publish(&d->ring);
 	EXPECT_EQ(1, mock_split_used_idx(&d->vq));
@@ -169,7 +171,7 @@ static void decided_at(struct __test_metadata *_metadata, struct dev *d,
 {
 	mock_split_set_used_idx(&d->vq, pos - 1);
 	ASSERT_EQ(0, dev_attach(d, d->vq.num, pos, dev_fetch));
-	vhdb_ring_push(&d->ring, 0, 0);
+	vhdb_ring_push(&d->ring, 0, 1, 0);
 	/* Even if the driver asked for none: a second one is harmless. */
 	mock_split_set_used_event(&d->vq, pos + 5);
 	ASSERT_TRUE(vhdb_ring_publish(&d->ring));
@@ -183,7 +185,7 @@ static void decide(struct __test_metadata *_metadata, struct dev *d, u16 old,
 
 	mock_split_set_used_event(&d->vq, event);
 	for (i = 0; i < nr; i++)
-		vhdb_ring_push(&d->ring, 0, 0);
+		vhdb_ring_push(&d->ring, 0, 1, 0);
 	ASSERT_EQ(model_event(event, old + nr, old),
 		  vhdb_ring_publish(&d->ring)) {
 		TH_LOG("old %u nr %u event %u", old, nr, event);
@@ -257,7 +259,7 @@ TEST(signal_flags)
 		/* used_event is ignored */
 		event = mock_split_used_idx(&d.vq) + (flags / 2) % 3 - 1;
 		mock_split_set_used_event(&d.vq, event);
-		vhdb_ring_push(&d.ring, 0, 0);
+		vhdb_ring_push(&d.ring, 0, 1, 0);
 		ASSERT_EQ(!(flags & 1), vhdb_ring_publish(&d.ring));
 		/* Nothing new: no signal whatever the flags say. */
 		ASSERT_FALSE(vhdb_ring_publish(&d.ring));
@@ -306,10 +308,10 @@ TEST_F(ring, enable_notify)
 
 		/* One is left of those that were seen already. */
 		ASSERT_EQ(1, vhdb_ring_pop(&d->ring, &d->chain));
-		vhdb_ring_push(&d->ring, d->chain.head, 0);
+		vhdb_ring_push(&d->ring, d->chain.id, 1, 0);
 		ASSERT_TRUE(vhdb_ring_enable_notify(&d->ring));
 		ASSERT_EQ(1, vhdb_ring_pop(&d->ring, &d->chain));
-		vhdb_ring_push(&d->ring, d->chain.head, 0);
+		vhdb_ring_push(&d->ring, d->chain.id, 1, 0);
 		vhdb_ring_publish(&d->ring);
 		ASSERT_EQ(1, mock_get(&d->vq, &used));
 		ASSERT_EQ(1, mock_get(&d->vq, &used));
@@ -361,7 +363,7 @@ TEST_F(ring, barrier_pop)
 	shim_hooks.read = NULL;
 	EXPECT_EQ(1, reads_idx);
 	EXPECT_GE(barriers[SHIM_RMB] + barriers[SHIM_MB], 1);
-	EXPECT_EQ(1, d->chain.head);
+	EXPECT_EQ(1, d->chain.id);
 	EXPECT_EQ(1, d->chain.nr_in);
 	EXPECT_EQ(11, d->chain.segs[0].len);
 	dev_exit(d);
@@ -400,13 +402,13 @@ TEST_F(ring, barrier_publish)
 		mock_split_set_used_idx(&d->vq, 65535);
 	if (!event_idx)
 		ASSERT_EQ(0, dev_attach(d, 4, 65535, dev_fetch));
-	vhdb_ring_push(&d->ring, 1, 1);
+	vhdb_ring_push(&d->ring, 1, 1, 1);
 	vhdb_ring_publish(&d->ring);
 	ASSERT_EQ(0, mock_split_used_idx(&d->vq));
 
-	vhdb_ring_push(&d->ring, 3, 5);
-	vhdb_ring_push(&d->ring, 2, 6);
-	vhdb_ring_push(&d->ring, 1, 6);
+	vhdb_ring_push(&d->ring, 3, 1, 5);
+	vhdb_ring_push(&d->ring, 2, 1, 6);
+	vhdb_ring_push(&d->ring, 1, 1, 6);
 	/* Until the last moment the driver wants nothing. */
 	mock_split_set_used_event(&d->vq, 1000);
 	mock_split_set_avail_flags(&d->vq, 1);
@@ -472,7 +474,7 @@ TEST_F(ring, reads)
 	EXPECT_EQ(1, reads_idx);
 	EXPECT_EQ(64 * 5, reads_other);
 	for (i = 0; i < 64; i++)
-		vhdb_ring_push(&d->ring, i, 0);
+		vhdb_ring_push(&d->ring, i, 1, 0);
 	EXPECT_EQ(64 * 5, reads_other);
 	vhdb_ring_publish(&d->ring);
 	EXPECT_EQ(64 * 5 + 1, reads_other);

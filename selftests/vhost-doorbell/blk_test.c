@@ -113,6 +113,7 @@ FIXTURE_VARIANT(blk) {
 	enum kind kind;
 	__u64 features;
 	enum vhdb_vq_how how;
+	__u64 ask;		/* features that are offered on request */
 };
 
 FIXTURE_VARIANT_ADD(blk, ram) {
@@ -132,9 +133,30 @@ FIXTURE_VARIANT_ADD(blk, file_direct) {
 	.kind = FILE_DIRECT, .features = ALL, .how = VHDB_DIRECT,
 };
 
+#define PACKED		VHDB_BIT(VIRTIO_F_RING_PACKED)
+#define IN_ORDER	VHDB_BIT(VIRTIO_F_IN_ORDER)
+
+FIXTURE_VARIANT_ADD(blk, packed) {
+	.kind = RAM, .features = ALL, .how = VHDB_INDIRECT, .ask = PACKED,
+};
+
+FIXTURE_VARIANT_ADD(blk, packed_plain) {
+	.kind = FILE_BUFFERED, .features = NO_EVENT_IDX & NO_INDIRECT,
+	.how = VHDB_DIRECT, .ask = PACKED,
+};
+
+FIXTURE_VARIANT_ADD(blk, in_order) {
+	.kind = RAM, .features = ALL, .how = VHDB_DIRECT, .ask = IN_ORDER,
+};
+
+FIXTURE_VARIANT_ADD(blk, packed_in_order) {
+	.kind = RAM, .features = ALL, .how = VHDB_DIRECT,
+	.ask = PACKED | IN_ORDER,
+};
+
 FIXTURE_SETUP(blk)
 {
-	struct vhdb_opts opts = { .serial = SERIAL };
+	struct vhdb_opts opts = { .serial = SERIAL, .require = variant->ask };
 	int ret = rig_create(&self->rig, variant->kind, &opts,
 			     variant->features);
 
@@ -713,8 +735,15 @@ do {									\
 
 static __u16 used_idx(struct vhdb_disk *disk)
 {
-	return le16toh(__atomic_load_n(&disk->dev.vring[0].used->idx,
-				       __ATOMIC_ACQUIRE));
+	struct vhdb_vq *vq = &disk->q[0].vq;
+
+	return vq->ops->used_pos(vq);
+}
+
+/* Where GET_VRING_BASE is to say that the ring stands */
+static unsigned int used_base(struct vhdb_disk *disk)
+{
+	return disk->q[0].vq.ops->base(used_idx(disk));
 }
 
 TEST_F(blk, suspend_drains_and_resume_goes_on)
@@ -727,16 +756,18 @@ TEST_F(blk, suspend_drains_and_resume_goes_on)
 		ASSERT_EQ(0, __vhdb_suspend(disk->dev.fd));
 		ASSERT_EQ(0, __vhdb_get_vring_base(disk->dev.fd, 0, &base));
 		/* What was taken was answered, and no more is. */
-		ASSERT_EQ(base, used_idx(disk));
+		ASSERT_EQ(base, used_base(disk));
 		vhdb_vq_ring(&disk->q[0].vq);
 		usleep(2000);
-		ASSERT_EQ(base, used_idx(disk));
+		ASSERT_EQ(base, used_base(disk));
 		ASSERT_EQ(0, __vhdb_resume(disk->dev.fd));
 		ASSERT_EQ(0, reap_writes(disk));
 		CHECK_WRITES(8, round * 100);
 	}
 	ASSERT_EQ(0, __vhdb_get_vring_base(disk->dev.fd, 0, &base));
-	ASSERT_EQ((round * WRITES) & 0xffff, base);
+	ASSERT_EQ(used_base(disk), base);
+	if (!(disk->dev.features & VHDB_BIT(VIRTIO_F_RING_PACKED)))
+		ASSERT_EQ((round * WRITES) & 0xffff, base);
 }
 
 /* Set up anew as a VMM does that moves the device: same ring, at @base */
@@ -765,7 +796,7 @@ TEST_F(blk, restart_from_base_loses_nothing)
 			ASSERT_EQ(0, __vhdb_suspend(disk->dev.fd));
 			ASSERT_EQ(0, __vhdb_get_vring_base(disk->dev.fd, 0,
 							   &base));
-			ASSERT_EQ(base, used_idx(disk));
+			ASSERT_EQ(base, used_base(disk));
 		}
 		/* Reset drains, too: what it took is in the used ring. */
 		ASSERT_EQ(0, vhdb_reset(disk->dev.fd));
@@ -780,18 +811,20 @@ TEST_F(blk, queue_disabled_and_enabled)
 {
 	struct vhdb_disk *disk = &self->rig.disk;
 	unsigned int base = 77;
+	__u16 start;
 
 	ASSERT_EQ(0, post_writes(disk, 8, 1));
 	ASSERT_EQ(0, reap_writes(disk));
 	ASSERT_EQ(0, __vhdb_set_vring_enable(disk->dev.fd, 0, 0));
 	ASSERT_EQ(0, __vhdb_get_vring_base(disk->dev.fd, 0, &base));
-	EXPECT_EQ(0, base);
 
-	/* It starts over at index 0, with requests that came meanwhile. */
+	/* It starts over at the start, with requests that came meanwhile. */
 	vhdb_vq_reset(&disk->q[0].vq, disk->q[0].vq.event_idx);
+	EXPECT_EQ(used_base(disk), base);
+	start = used_idx(disk);
 	ASSERT_EQ(0, post_writes(disk, 16, 2));
 	usleep(2000);
-	ASSERT_EQ(0, used_idx(disk));
+	ASSERT_EQ(start, used_idx(disk));
 	ASSERT_EQ(0, __vhdb_set_vring_enable(disk->dev.fd, 0, 1));
 	vhdb_vq_ring(&disk->q[0].vq);
 	ASSERT_EQ(0, reap_writes(disk));
@@ -801,10 +834,11 @@ TEST_F(blk, queue_disabled_and_enabled)
 /* Take what was posted without any help of the call eventfd */
 static int poll_writes(struct vhdb_disk *disk)
 {
-	__u16 end = disk->dev.vring[0].used_idx + WRITES;
+	struct vhdb_vring *vr = &disk->dev.vring[0];
 
-	return vhdb_wait_for(used_idx(disk) == end) ? reap_writes(disk) :
-						      -ETIMEDOUT;
+	/* All that is out. */
+	return vhdb_wait_for(used_idx(disk) == vr->avail_idx) ?
+	       reap_writes(disk) : -ETIMEDOUT;
 }
 
 /*
@@ -859,6 +893,8 @@ FIXTURE(queues) {
 
 FIXTURE_VARIANT(queues) {
 	__u64 features;
+	__u64 ask;
+	unsigned int queue_size;
 };
 
 FIXTURE_VARIANT_ADD(queues, event_idx) {
@@ -869,11 +905,31 @@ FIXTURE_VARIANT_ADD(queues, flags) {
 	.features = NO_EVENT_IDX,
 };
 
+FIXTURE_VARIANT_ADD(queues, packed) {
+	.features = ALL, .ask = PACKED,
+};
+
+FIXTURE_VARIANT_ADD(queues, packed_flags) {
+	.features = NO_EVENT_IDX, .ask = PACKED, .queue_size = 250,
+};
+
+FIXTURE_VARIANT_ADD(queues, in_order) {
+	.features = ALL, .ask = IN_ORDER,
+};
+
+FIXTURE_VARIANT_ADD(queues, packed_in_order) {
+	.features = ALL, .ask = PACKED | IN_ORDER, .queue_size = 193,
+};
+
 #define QUEUES	4
 
 FIXTURE_SETUP(queues)
 {
-	struct vhdb_opts opts = { .queues = QUEUES };
+	struct vhdb_opts opts = {
+		.queues = QUEUES,
+		.queue_size = variant->queue_size,
+		.require = variant->ask,
+	};
 	int ret = rig_create(&self->rig, RAM, &opts, variant->features);
 
 	if (ret == -ENODEV)
@@ -895,7 +951,7 @@ TEST_F(queues, indices_wrap)
 	struct vhost_doorbell_stats s;
 
 	ASSERT_EQ(0, hammer(disk, 0, total, batch, 500));
-	ASSERT_EQ((__u16)total, used_idx(disk));
+	ASSERT_EQ(vq->vr->avail_idx, used_idx(disk));
 	ASSERT_EQ(0, vhdb_get_stats(disk->dev.fd, 0, &s));
 	EXPECT_EQ(total, s.requests);
 	EXPECT_EQ(total, s.completions);
@@ -950,6 +1006,7 @@ struct worker {
 	unsigned int queue;
 	pthread_t thread;
 	int ret;
+	bool ended;
 };
 
 /* Write, read back and compare, in a part of the disk that is the queue's */
@@ -1003,6 +1060,41 @@ TEST_F(queues, all_at_once_from_threads)
 	EXPECT_EQ(sum, all.completions);
 }
 
+static void *hammer_worker(void *arg)
+{
+	struct worker *w = arg;
+
+	w->ret = hammer(w->disk, w->queue, 3000, 50, 7);
+	__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* 2.6.1: a queue is reset and set up again while the others notice nothing */
+TEST_F(queues, one_is_reset_while_others_run)
+{
+	struct vhdb_disk *disk = &self->rig.disk;
+	struct worker w = { .disk = disk, .queue = 1 };
+	struct vhdb_vq *vq = &disk->q[0].vq;
+	unsigned int rounds = 0, i;
+
+	ASSERT_EQ(0, pthread_create(&w.thread, NULL, hammer_worker, &w));
+	while (rounds < 5 || !__atomic_load_n(&w.ended, __ATOMIC_ACQUIRE)) {
+		for (i = 0; i < 20; i++)
+			ASSERT_EQ(0, vhdb_disk_submit(disk, 0, T_IN, 0, NULL,
+						      0, i));
+		vhdb_vq_kick(vq);
+		for (i = 0; i < 20; i++)
+			ASSERT_EQ(OK(1), vhdb_disk_reap(disk, 0, NULL));
+		ASSERT_EQ(0, __vhdb_set_vring_enable(disk->dev.fd, 0, 0));
+		vhdb_vq_reset(vq, vq->event_idx);
+		ASSERT_EQ(0, vhdb_vring_setup(disk->dev.fd, vq->vr));
+		ASSERT_EQ(0, __vhdb_set_vring_enable(disk->dev.fd, 0, 1));
+		rounds++;
+	}
+	ASSERT_EQ(0, pthread_join(w.thread, NULL));
+	EXPECT_EQ(0, w.ret);
+}
+
 /* The wait queue's lock and the queue's lock in both orders: must not lock up */
 TEST_F(queues, one_eventfd_as_kick_and_call)
 {
@@ -1038,7 +1130,9 @@ TEST_F(queues, config_space)
 						num_queues) + 2, &config));
 	EXPECT_EQ(sectors(&self->rig.backing), le64toh(config.capacity));
 	EXPECT_EQ(SIZE_MAX_BYTES, le32toh(config.size_max));
-	EXPECT_EQ(SEG_MAX, le32toh(config.seg_max));
+	/* Header and status have to fit as well (5.2.6.1). */
+	EXPECT_EQ(variant->queue_size ? variant->queue_size - 2 : SEG_MAX,
+		  le32toh(config.seg_max));
 	EXPECT_LE(512, le32toh(config.blk_size));
 	EXPECT_EQ(QUEUES, le16toh(config.num_queues));
 	/* A RAM disk has no cache that could lose anything. */

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <linux/virtio_config.h>
+
 #include "vhdb.h"
 
 #define BACKEND		"blk"
@@ -111,6 +113,8 @@ static int parse_option(struct vhdb_blk *blk, char *option)
 		return parse_switch(option, value, &blk->read_only);
 	if (!strcmp(option, "share"))
 		return parse_switch(option, value, &blk->share);
+	if (!strcmp(option, "packed"))
+		return parse_switch(option, value, &blk->packed);
 	if (!strcmp(option, "direct")) {
 		if (parse_switch(option, value, &on) < 0)
 			return -1;
@@ -195,6 +199,27 @@ static int check_limits(const struct vhdb_blk *blk, int fd,
 	return 0;
 }
 
+/*
+ * Packed rings are offered if they are named, beside all that is safe with
+ * stock clients. The other features that are offered on request only stay out.
+ */
+static int allow_packed(const struct vhdb_blk *blk,
+			const struct vhost_doorbell_info *info,
+			struct vhost_doorbell_attach *attach)
+{
+	struct vhost_doorbell_backend_info backend;
+
+	if (vhdb_backend_find(blk->device_fd, info, BACKEND, &backend) ||
+	    !(backend.features & 1ULL << VIRTIO_F_RING_PACKED)) {
+		vhdb_error("'%s': this driver has no packed rings", blk->path);
+		return -1;
+	}
+	attach->features_allow = backend.features;
+	attach->features_allow &= ~(1ULL << VIRTIO_F_IN_ORDER);
+	attach->features_allow &= ~(1ULL << VIRTIO_F_RING_RESET);
+	return 0;
+}
+
 static void explain_attach(const struct vhdb_blk *blk, int err)
 {
 	vhdb_error("cannot attach '%s': %s", blk->path, strerror(err));
@@ -251,6 +276,8 @@ int vhdb_blk_attach(struct vhdb_blk *blk)
 	if (blk->device_fd < 0)
 		return -1;
 	if (check_limits(blk, blk->device_fd, &info) < 0)
+		goto err_close_device;
+	if (blk->packed && allow_packed(blk, &info, &attach) < 0)
 		goto err_close_device;
 
 	image = vhdb_image_open(blk);

@@ -22,6 +22,7 @@ static const char help[] =
 "      ro                   the guest may only read it\n"
 "      queues=N             number of queues; as many as the guest has CPUs is best\n"
 "      queue-size=N         descriptors in a queue, a power of two\n"
+"      packed=on            offer packed rings, which are less work for both sides\n"
 "      serial=TEXT          the disk's serial number, up to 20 bytes\n"
 "      bs=N                 logical block size: 512 to 4096\n"
 "      direct=on|off        an image: bypass the page cache, or use it; by default\n"

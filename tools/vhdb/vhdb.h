@@ -46,6 +46,7 @@
  * @serial: what the guest reads as the serial; NULL for none
  * @read_only: the guest may not write
  * @share: others may use the same device or image
+ * @packed: offer packed rings
  * @direct: 1 O_DIRECT or nothing, 0 page cache, -1 O_DIRECT where it works
  * @queues: number of queues, 0 for the driver's default
  * @queue_size: largest queue size, 0 for the driver's default
@@ -61,6 +62,7 @@ struct vhdb_blk {
 	char *serial;
 	bool read_only;
 	bool share;
+	bool packed;
 	int direct;
 	unsigned int queues;
 	unsigned int queue_size;

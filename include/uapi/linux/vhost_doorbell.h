@@ -160,12 +160,15 @@ struct vhost_doorbell_backend_info {
  * @dialect: enum vhost_doorbell_dialect
  * @features_allow: virtio feature bits that may be offered; 0 stands for all
  *	that are safe with stock clients. Bits that are offered on request only
- *	(those that stock clients mishandle) are offered if they are named here.
+ *	(those that stock clients mishandle: VIRTIO_F_RING_PACKED,
+ *	VIRTIO_F_IN_ORDER, VIRTIO_F_RING_RESET) are offered if they are named
+ *	here.
  * @features_require: virtio feature bits without which the driver's
  *	FEATURES_OK is refused; they are offered even if not in @features_allow
  * @queues: number of queues; 0 for one
- * @queue_size: largest queue size, in descriptors, a power of two; 0 for 256.
- *	It is also what VHOST_VDPA_GET_VRING_NUM answers.
+ * @queue_size: largest queue size, in descriptors, a power of two unless
+ *	@features_require has VIRTIO_F_RING_PACKED; 0 for 256. It is also what
+ *	VHOST_VDPA_GET_VRING_NUM answers.
  * @serial: "blk": what GET_ID answers, padded with zeros
  * @logical_block_size: "blk": bytes, a power of two from 512 to 4096, not
  *	smaller than the device's own; 0 for the device's own (512 for a file,
@@ -185,7 +188,7 @@ struct vhost_doorbell_backend_info {
  *   -ENOENT      no such back end
  *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits (other
  *                than 0 where there are no queues), or @queue_size no power
- *                of two
+ *                of two, with split rings
  *   -EOPNOTSUPP  @features_require or @dialect not offered, or a kind of
  *                device that the back end cannot serve (zoned storage)
  *   -EBADF       @fd is not open, or not for reading

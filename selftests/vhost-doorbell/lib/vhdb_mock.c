@@ -23,7 +23,8 @@ int vhdb_vq_init(struct vhdb_vq *vq, const struct vhdb_vq_ops *ops,
 	vq->ops = ops;
 	vq->vr = vr;
 	vq->slot = calloc(vr->num, sizeof(*vq->slot));
-	if (!vq->slot)
+	vq->order = calloc(vr->num, sizeof(*vq->order));
+	if (!vq->slot || !vq->order)
 		return -ENOMEM;
 	vhdb_vq_reset(vq, false);
 	return 0;
@@ -32,7 +33,9 @@ int vhdb_vq_init(struct vhdb_vq *vq, const struct vhdb_vq_ops *ops,
 void vhdb_vq_free(struct vhdb_vq *vq)
 {
 	free(vq->slot);
+	free(vq->order);
 	vq->slot = NULL;
+	vq->order = NULL;
 }
 
 void vhdb_vq_reset(struct vhdb_vq *vq, bool event_idx)
@@ -46,6 +49,8 @@ void vhdb_vq_reset(struct vhdb_vq *vq, bool event_idx)
 	vq->free_head = 0;
 	vq->num_free = vq->vr->num;
 	vq->in_flight = 0;
+	vq->nr_sent = 0;
+	vq->in_batch = false;
 	vq->event_idx = event_idx;
 	vhdb_vring_clear(vq->vr);
 	vq->ops->reset(vq);
@@ -109,6 +114,52 @@ int vhdb_vq_wait(struct vhdb_vq *vq)
 	}
 }
 
+void vhdb_vq_sent(struct vhdb_vq *vq, __u16 id, const struct vhdb_buf *buf,
+		  unsigned int count, unsigned int slots, __u64 token)
+{
+	struct vhdb_vq_slot *slot = &vq->slot[id];
+
+	slot->token = token;
+	slot->count = slots;
+	slot->in_flight = true;
+	slot->writable = 0;
+	while (count--)
+		slot->writable += buf[count].in ? buf[count].len : 0;
+	vq->order[vq->nr_sent++ % vq->vr->num] = id;
+	vq->in_flight++;
+}
+
+__u16 vhdb_vq_oldest(const struct vhdb_vq *vq, unsigned int nr)
+{
+	return vq->order[(vq->nr_sent - nr) % vq->vr->num];
+}
+
+/*
+ * 2.7.9, 2.8.8: in order, one entry may stand for all up to the chain that it
+ * names; those in front of that were used completely.
+ */
+int vhdb_vq_returned(struct vhdb_vq *vq, __u32 id, __u32 used, __u32 *len)
+{
+	__u16 oldest = vhdb_vq_oldest(vq, vq->in_flight);
+
+	if (vq->in_batch) {
+		id = vq->batch_id;
+		used = vq->batch_len;
+	}
+	if (!vq->in_flight || id >= vq->vr->num || !vq->slot[id].in_flight)
+		return -EPROTO;
+	if (vq->in_order) {
+		vq->in_batch = id != oldest;
+		vq->batch_id = id;
+		vq->batch_len = used;
+		id = oldest;
+	}
+	*len = vq->in_batch ? vq->slot[id].writable : used;
+	vq->slot[id].in_flight = false;
+	vq->in_flight--;
+	return id;
+}
+
 /* ---- the split form, virtio 1.3, 2.7 ---- */
 
 static __u16 load16(const __virtio16 *p, int order)
@@ -161,6 +212,12 @@ static void split_fill_table(struct vhdb_vq *vq, __u16 head,
 	split_fill(&vq->vr->desc[head], &all, VRING_DESC_F_INDIRECT, 0);
 }
 
+/* 2.7.5: in order, one descriptor behind the other, and around. */
+static __u16 split_next(struct vhdb_vq *vq, __u16 at)
+{
+	return vq->in_order ? (at + 1) % vq->vr->num : vq->slot[at].next;
+}
+
 static int split_add(struct vhdb_vq *vq, const struct vhdb_buf *buf,
 		     unsigned int count, __u64 token, bool indirect)
 {
@@ -176,21 +233,18 @@ static int split_add(struct vhdb_vq *vq, const struct vhdb_buf *buf,
 
 	if (indirect) {
 		split_fill_table(vq, head, buf, count);
-		at = vq->slot[head].next;
+		at = split_next(vq, head);
 	} else {
 		for (i = 0; i < count; i++) {
 			split_fill(&vr->desc[at], &buf[i],
 				   i + 1 < count ? VRING_DESC_F_NEXT : 0,
-				   vq->slot[at].next);
-			at = vq->slot[at].next;
+				   split_next(vq, at));
+			at = split_next(vq, at);
 		}
 	}
 	vq->free_head = at;
 	vq->num_free -= need;
-	vq->in_flight++;
-	vq->slot[head].token = token;
-	vq->slot[head].count = need;
-	vq->slot[head].in_flight = true;
+	vhdb_vq_sent(vq, head, buf, count, need, token);
 	vr->avail->ring[vr->avail_idx++ & (vr->num - 1)] = htole16(head);
 	return head;
 }
@@ -232,29 +286,30 @@ static int split_get(struct vhdb_vq *vq, __u64 *token, __u32 *len)
 	struct vhdb_vq_slot *slot;
 	__u16 at, ready;
 	unsigned int i;
-	__u32 id;
+	int id;
 
 	/* Pairs with the device's barrier before it moves the index. */
 	ready = load16(&vr->used->idx, __ATOMIC_ACQUIRE) - vr->used_idx;
 	if (!ready)
 		return 0;
-	id = le32toh(elem->id);
-	if (ready > vq->in_flight || id >= vr->num || !vq->slot[id].in_flight)
+	if (ready > vq->in_flight)
 		return -EPROTO;
+	id = vhdb_vq_returned(vq, le32toh(elem->id), le32toh(elem->len), len);
+	if (id < 0)
+		return id;
 
 	slot = &vq->slot[id];
 	*token = slot->token;
-	*len = le32toh(elem->len);
-	slot->in_flight = false;
 	vr->used_idx++;
-	vq->in_flight--;
+	vq->num_free += slot->count;
+	if (vq->in_order)
+		return 1;
 
 	/* The chain goes to the front of the list: heads get well mixed. */
 	for (at = id, i = 1; i < slot->count; i++)
 		at = vq->slot[at].next;
 	vq->slot[at].next = vq->free_head;
 	vq->free_head = id;
-	vq->num_free += slot->count;
 	return 1;
 }
 
@@ -272,6 +327,16 @@ static void split_want_signal(struct vhdb_vq *vq, bool on)
 				 __ATOMIC_RELAXED);
 }
 
+static __u16 split_used_pos(struct vhdb_vq *vq)
+{
+	return load16(&vq->vr->used->idx, __ATOMIC_ACQUIRE);
+}
+
+static unsigned int split_base(__u16 pos)
+{
+	return pos;
+}
+
 const struct vhdb_vq_ops vhdb_vq_split = {
 	.reset		= split_reset,
 	.add		= split_add,
@@ -280,6 +345,8 @@ const struct vhdb_vq_ops vhdb_vq_split = {
 	.more_used	= split_more_used,
 	.get		= split_get,
 	.want_signal	= split_want_signal,
+	.used_pos	= split_used_pos,
+	.base		= split_base,
 };
 
 /* ---- a disk ---- */
@@ -355,6 +422,9 @@ int vhdb_disk_start(struct vhdb_disk *disk)
 		struct vhdb_disk_queue *q = &disk->q[i];
 		unsigned int num = dev->vring[i].num;
 
+		q->vq.ops = dev->features & VHDB_BIT(VIRTIO_F_RING_PACKED) ?
+			    &vhdb_vq_packed : &vhdb_vq_split;
+		q->vq.in_order = dev->features & VHDB_BIT(VIRTIO_F_IN_ORDER);
 		vhdb_vq_reset(&q->vq, dev->features &
 			      VHDB_BIT(VIRTIO_RING_F_EVENT_IDX));
 		for (j = 0; j < num; j++)

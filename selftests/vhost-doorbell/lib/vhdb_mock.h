@@ -2,8 +2,8 @@
 /*
  * The driver side of a virtqueue and of a disk, in userspace: what a guest's
  * drivers do, and nothing that a guest could not do. The ring part is written
- * from the virtio spec 1.3, 2.7 (split virtqueues); the packed form is to
- * stand beside it as a second struct vhdb_vq_ops.
+ * from the virtio spec 1.3, 2.7 (split virtqueues) and 2.8 (packed ones), one
+ * struct vhdb_vq_ops each.
  *
  * What the mock must remember is kept outside of guest memory, so that a test
  * may scribble over the ring and the mock still tells a right answer from a
@@ -39,6 +39,7 @@ struct vhdb_vq_slot {
 	__u64 token;
 	__u16 next;		/* of the free list, or of the chain */
 	__u16 count;		/* descriptors of the chain */
+	__u32 writable;		/* bytes that the device may write */
 	bool in_flight;		/* it is the head of a chain that is */
 };
 
@@ -53,14 +54,20 @@ struct vhdb_vq_ops {
 	bool (*more_used)(struct vhdb_vq *vq);
 	int (*get)(struct vhdb_vq *vq, __u64 *token, __u32 *len);
 	void (*want_signal)(struct vhdb_vq *vq, bool on);
+	/* Up to where the device has used them */
+	__u16 (*used_pos)(struct vhdb_vq *vq);
+	/* What GET_VRING_BASE is to answer there, with nothing in flight */
+	unsigned int (*base)(__u16 pos);
 };
 
 extern const struct vhdb_vq_ops vhdb_vq_split;
+extern const struct vhdb_vq_ops vhdb_vq_packed;
 
 struct vhdb_vq {
 	const struct vhdb_vq_ops *ops;
 	struct vhdb_vring *vr;
 	bool event_idx;
+	bool in_order;
 	struct vring_desc *table;	/* vr->num indirect tables, or NULL */
 	__u64 table_iova;
 	unsigned int table_len;		/* entries of each */
@@ -69,6 +76,13 @@ struct vhdb_vq {
 	__u16 free_head;
 	unsigned int num_free;
 	unsigned int in_flight;		/* chains */
+	__u16 *order;			/* heads, as they were added */
+	unsigned int nr_sent;
+	bool in_batch;			/* a used entry is for more to come */
+	__u16 batch_id;			/* what it said */
+	__u32 batch_len;
+	__u16 head_pos;			/* packed: not published from here */
+	__u16 head_flags;
 	__u16 avail_kicked;		/* avail index at the last kick */
 	__u64 kicks;			/* written to the eventfd */
 	__u64 kicks_saved;		/* the device did not ask for them */
@@ -81,6 +95,16 @@ int vhdb_vq_init(struct vhdb_vq *vq, const struct vhdb_vq_ops *ops,
 void vhdb_vq_free(struct vhdb_vq *vq);
 /* Clear the ring, forget what was in flight, start over at index 0 */
 void vhdb_vq_reset(struct vhdb_vq *vq, bool event_idx);
+
+/*
+ * For the forms themselves: a chain is the device's; a used entry says @id and
+ * @len: the chain that it is for (in order: the oldest), or -EPROTO; the
+ * oldest of @nr chains in flight.
+ */
+void vhdb_vq_sent(struct vhdb_vq *vq, __u16 id, const struct vhdb_buf *buf,
+		  unsigned int count, unsigned int slots, __u64 token);
+int vhdb_vq_returned(struct vhdb_vq *vq, __u32 id, __u32 used, __u32 *len);
+__u16 vhdb_vq_oldest(const struct vhdb_vq *vq, unsigned int nr);
 
 /*
  * Add a chain; the device does not see it before vhdb_vq_publish(). Returns
