@@ -50,6 +50,7 @@ enum class {
 	SUSPEND,
 	RESUME,
 	CLASSIC,		/* of the other dialect */
+	OTHERS,		/* of another back end */
 	UNKNOWN,
 };
 
@@ -108,6 +109,10 @@ static const int expected[][NR_STATES] = {
 		-ENODEV, -EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP,
 		-EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP,
 		-EOPNOTSUPP,
+	},
+	[OTHERS] = {
+		-ENODEV, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY,
+		-ENOTTY, -ENOTTY, -ENOTTY,
 	},
 	[UNKNOWN] = {
 		-ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY,
@@ -192,8 +197,11 @@ static const struct row rows[] = {
 	ROW(VHOST_NET_SET_BACKEND, CLASSIC, EVENTFD, 0),
 
 	{ "unknown vhost number", _IO(VHOST_VIRTIO, 0xf0), UNKNOWN, NONE, 0 },
-	{ "unknown own number", _IO(VHOST_DOORBELL_IOCTL, 0x7f), UNKNOWN,
+	{ "unknown own number", _IO(VHOST_DOORBELL_IOCTL, 0x3f), UNKNOWN,
 	  NONE, 0 },
+	ROW(VHOST_DOORBELL_BELL_RING, OTHERS, NONE, 0),
+	{ "unknown number of a back end", _IO(VHOST_DOORBELL_IOCTL, 0x7f),
+	  OTHERS, NONE, 0 },
 	{ "another type", _IO('T', 0x01), UNKNOWN, NONE, 0 },
 	/* A known number with another size or direction is unknown */
 	{ "GET_INFO by size", _IOWR(VHOST_DOORBELL_IOCTL, 0x00, __u32),
