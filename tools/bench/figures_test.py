@@ -6,7 +6,6 @@ import json
 import sys
 import unittest
 
-import chart
 import figures
 
 
@@ -92,21 +91,6 @@ class Results(unittest.TestCase):
                       [HEAD, line(0, "a", 1), line(0, "a", 2)]):
             with self.assertRaises(figures.BadFigures):
                 figures.evaluate(lines)
-
-
-class Chart(unittest.TestCase):
-    def test_lengths_are_to_scale(self):
-        panel = chart.Panel("t", "us", {"a": 10.0, "b": 5.0}, {"b": "x"})
-        bars = chart.bars(panel, ["a", "b", "c"])
-        self.assertEqual([bar.row for bar in bars], ["a", "b"])
-        self.assertAlmostEqual(bars[0].width, 2 * bars[1].width)
-        self.assertLessEqual(bars[0].width, chart.PANEL_BAR)
-
-    def test_text_is_escaped(self):
-        svg = chart.svg("<&>", ["a"], [chart.Panel("t", "us", {"a": 1.0}, {})],
-                        "")
-        self.assertIn("&lt;&amp;&gt;", svg)
-        self.assertNotIn("<&>", svg)
 
 
 if __name__ == "__main__":
