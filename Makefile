@@ -80,7 +80,9 @@ bench-notify:
 	@$(MAKE) --no-print-directory -s modules-6.12 selftests
 	@tools/bench/notify
 
-bench-register: setup selftests
+bench-register:
+	@$(VM)/setup && $(VM)/setup bench
+	@$(MAKE) --no-print-directory -s selftests
 	@tools/bench/register
 
 # $(1) path of a module: where depmod finds it before any of the kernel's own

@@ -12,7 +12,7 @@ import figures
 def line(number, row, value, metric="round trip", better="lower", **more):
     return json.dumps({"round": number, "row": row, "subject": row[:1],
                        "metric": metric, "unit": "us", "better": better,
-                       "value": value, **more})
+                       "value": value} | more)
 
 
 HEAD = json.dumps({"bench": "x", "kernel": "k", "accel": "a"})
@@ -84,6 +84,21 @@ class Results(unittest.TestCase):
     def test_a_missing_peer_gives_no_ratio(self):
         result = figures.evaluate([HEAD, COMPARE, line(0, "b", 10)])
         self.assertEqual(result["ratios"], [])
+
+    def test_rows_of_one_name(self):
+        request = {"compare": "a", "subject": "new", "peer": "a",
+                   "peer_subject": "old", "metric": "round trip"}
+        result = figures.evaluate([HEAD, json.dumps(request),
+                                   line(0, "a", 4, subject="new"),
+                                   line(0, "a", 12, subject="old")])
+        (ratio,) = result["ratios"]
+        self.assertEqual((ratio["ours"], ratio["peer"], ratio["median"]),
+                         ("new", "old", 3))
+        request.pop("subject")
+        with self.assertRaises(figures.BadFigures):
+            figures.evaluate([HEAD, json.dumps(request),
+                              line(0, "a", 4, subject="new"),
+                              line(0, "a", 12, subject="old")])
 
     def test_refused(self):
         for lines in ([line(0, "a", 1)], [HEAD], [HEAD, "{"],
