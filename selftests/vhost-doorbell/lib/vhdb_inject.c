@@ -35,7 +35,7 @@ const char *vhdb_inject_missing(void)
 
 	if (access("/proc/thread-self/fail-nth", W_OK))
 		return "this kernel injects no failures (FAULT_INJECTION)";
-	for (i = 0; i < sizeof(knobs) / sizeof(knobs[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(knobs); i++)
 		if (vhdb_write_file(knobs[i].path, knobs[i].value))
 			return "this kernel lacks one of failslab, fail_page_alloc, fail_usercopy";
 	return NULL;
