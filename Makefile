@@ -18,14 +18,15 @@ KDIR ?= /lib/modules/$(KREL)/build
 	bench-notify bench-register install uninstall clean distclean FORCE
 
 help:
-	@sed -n 's/^##@ //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^##@ \?//p' $(firstword $(MAKEFILE_LIST))
 
 ##@ make demo        a guest on a disk of ours, start to end, set-up included
 ##@ make test        everything: check, tests in VMs, then a real guest
 ##@ make check       what needs no VM: builds, style, documentation, the engine
 ##@ make test-long   what takes too long for `make test`
-##@ make bench-notify    what a notification costs, along every path
-##@ make bench-register   10,000 ioeventfds in one VM: stock KVM, and kvm-patches/
+##@
+##@ make bench-notify    what a ring of a doorbell costs, by every path
+##@ make bench-register  10,000 ioeventfds in one VM: Debian's KVM, kvm-patches/
 ##@
 ##@ make             the modules for the running kernel (KREL=, KDIR=) and vhdb
 ##@ make install     both onto this machine, as root; make uninstall
@@ -80,7 +81,9 @@ bench-notify:
 	@$(MAKE) --no-print-directory -s modules-6.12 selftests
 	@tools/bench/notify
 
-bench-register: setup selftests
+bench-register:
+	@$(VM)/setup && $(VM)/setup bench
+	@$(MAKE) --no-print-directory -s selftests
 	@tools/bench/register
 
 # $(1) path of a module: where depmod finds it before any of the kernel's own

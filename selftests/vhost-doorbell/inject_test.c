@@ -6,12 +6,11 @@
  * The life of a device, from open to close, is a list of steps. In the first
  * life, the first thing that can fail in a step does so, in each of the steps;
  * in the second life the second one, and so on until there was none left in
- * any (/proc/self/fail-nth, with failslab, fail_page_alloc and fail_usercopy
- * at once). A step must say so with the errno of such a failure, or succeed,
- * and leave things as they were: it is taken again, now without a failure, and
- * the life goes on as if nothing had happened. Memory that is lost on the way
- * is kmemleak's to find, when all tests are over; pinned pages are counted
- * here.
+ * any (lib/vhdb_inject.h). A step must say so with the errno of such a failure,
+ * or succeed, and leave things as they were: it is taken again, now without a
+ * failure, and the life goes on as if nothing had happened. Memory that is lost
+ * on the way is kmemleak's to find, when all tests are over; pinned pages are
+ * counted here.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -26,77 +25,12 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "lib/vhdb_inject.h"
 #include "lib/vhdb_mock.h"
 
 #define DISK_SIZE	(1UL << 20)
 /* No step has as many; more would mean that it never succeeds */
 #define MAX_FAILURES	2000
-
-#define FAULTS		"/sys/kernel/debug/"
-
-/* ---- failures ---- */
-
-/*
- * By themselves these spare what may sleep, or is a single page; and each
- * failure would be told with a backtrace.
- */
-static const struct {
-	const char *path;
-	const char *value;
-} knobs[] = {
-	{ FAULTS "failslab/ignore-gfp-wait", "N" },
-	{ FAULTS "failslab/verbose", "0" },
-	{ FAULTS "fail_page_alloc/ignore-gfp-wait", "N" },
-	{ FAULTS "fail_page_alloc/ignore-gfp-highmem", "N" },
-	{ FAULTS "fail_page_alloc/min-order", "0" },
-	{ FAULTS "fail_page_alloc/verbose", "0" },
-	{ FAULTS "fail_usercopy/verbose", "0" },
-};
-
-/* NULL, or why no failures can be had here */
-static const char *inject_missing(void)
-{
-	size_t i;
-
-	if (access("/proc/thread-self/fail-nth", W_OK))
-		return "this kernel injects no failures (FAULT_INJECTION)";
-	for (i = 0; i < ARRAY_SIZE(knobs); i++)
-		if (vhdb_write_file(knobs[i].path, knobs[i].value))
-			return "this kernel lacks one of failslab, fail_page_alloc, fail_usercopy";
-	return NULL;
-}
-
-static int inject_open(pid_t tid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/fail-nth", tid);
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
-/* The @nth one from now on fails, in the thread of @fd; 0: none. */
-static void inject_set(int fd, unsigned int nth)
-{
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%u", nth);
-
-	/* Its own copy from user memory may be what fails. */
-	while (pwrite(fd, text, len, 0) != len)
-		;
-}
-
-/* Ends it: has there been a failure? */
-static bool inject_end(int fd)
-{
-	char text[16] = "";
-	ssize_t got = pread(fd, text, sizeof(text) - 1, 0);
-
-	/* Nothing was left to fail but the copy of this answer. */
-	if (got < 0)
-		return false;
-	inject_set(fd, 0);
-	return atoi(text) == 0;
-}
 
 /* The thread that serves the queues; it is one of this process. */
 static pid_t worker_tid(void)
@@ -331,14 +265,14 @@ static int request(struct life *life, __u32 type, __u64 data, __u32 len)
 	int fd = -1, ret;
 
 	if (life->worker_nth) {
-		fd = inject_open(worker_tid());
+		fd = vhdb_inject_open(worker_tid());
 		if (fd < 0)
 			return -errno;
-		inject_set(fd, life->worker_nth);
+		vhdb_inject_set(fd, life->worker_nth);
 	}
 	ret = vhdb_blk_io_at(life->vr, &life->scratch, type, 8, data, len);
 	if (fd >= 0) {
-		life->worker_failed = inject_end(fd);
+		life->worker_failed = vhdb_inject_end(fd);
 		close(fd);
 	}
 	return ret == VIRTIO_BLK_S_IOERR ? -ENOMEM : ret;
@@ -476,7 +410,7 @@ static int life_init(struct life *life, struct vhdb_backing *disk)
 			     vhdb_vring_bytes(VHDB_QUEUE_SIZE);
 	life->scratch = vhdb_dev_scratch(&life->dev, 0);
 	life->config_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	life->nth_fd = inject_open(syscall(SYS_gettid));
+	life->nth_fd = vhdb_inject_open(syscall(SYS_gettid));
 	return life->config_call < 0 || life->nth_fd < 0 ? -EMFILE : 0;
 }
 
@@ -498,9 +432,9 @@ static bool take_step(struct life *life, const struct step *step,
 		life->worker_nth = 0;
 		return life->worker_failed;
 	}
-	inject_set(life->nth_fd, nth);
+	vhdb_inject_set(life->nth_fd, nth);
 	*ret = step->fn(life);
-	return inject_end(life->nth_fd);
+	return vhdb_inject_end(life->nth_fd);
 }
 
 FIXTURE(inject)
@@ -524,7 +458,7 @@ FIXTURE_SETUP(inject)
 
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	missing = inject_missing();
+	missing = vhdb_inject_missing();
 	if (missing)
 		SKIP(return, "%s", missing);
 	ASSERT_EQ(0, variant->block ?

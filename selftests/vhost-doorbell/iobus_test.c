@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Takes an ioeventfd away while there is no memory: each allocation on the way
- * fails once (/proc/thread-self/fail-nth). Whatever comes of it, what else is on
- * the bus must stay: another ioeventfd still takes the guest's writes. KVM
- * without kvm-patches/0003 destroys the bus.
+ * fails once. Whatever comes of it, what else is on the bus must stay: another
+ * ioeventfd still takes the guest's writes. KVM without kvm-patches/0003 destroys
+ * the bus.
  *
  * Needs a kernel that injects failures, and the series: the debug kernel.
  */
@@ -11,14 +11,13 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
 #include "lib/tiny_vm.h"
+#include "lib/vhdb_inject.h"
 
 #define PIO		KVM_IOEVENTFD_FLAG_PIO
 #define DEASSIGN	KVM_IOEVENTFD_FLAG_DEASSIGN
@@ -29,18 +28,6 @@
 
 /* More than an ioctl has places that can fail */
 #define MAX_FAILURES	32
-
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
-
-static int write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t ret = fd < 0 ? -1 : write(fd, value, strlen(value));
-
-	if (fd >= 0)
-		close(fd);
-	return ret < 0 ? -errno : 0;
-}
 
 FIXTURE(iobus) {
 	struct tiny_vm vm;
@@ -55,13 +42,13 @@ FIXTURE_SETUP(iobus)
 
 	if (missing)
 		SKIP(return, "%s", missing);
-	self->fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (self->fail_nth < 0 ||
-	    write_file(FAILSLAB "ignore-gfp-wait", "N") ||
-	    write_file(FAILSLAB "verbose", "0"))
-		SKIP(return, "this kernel injects no failures (FAILSLAB)");
+	missing = vhdb_inject_missing();
+	if (missing)
+		SKIP(return, "%s", missing);
 	if (tiny_vm_cap(KVM_CAP_IOEVENTFD_HYPERCALL) <= 0)
 		SKIP(return, "this kernel's KVM is without kvm-patches/");
+	self->fail_nth = vhdb_inject_open(syscall(SYS_gettid));
+	ASSERT_LE(0, self->fail_nth);
 	ASSERT_EQ(0, tiny_vm_create(&self->vm, 1 << 20));
 	self->stays = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	self->goes = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -105,39 +92,28 @@ static int ring(struct tiny_vm *vm, int event, unsigned char port)
 	return count;
 }
 
-static void set_nth(int fd, const char *nth)
-{
-	/* The copy of the number may be what fails. */
-	while (pwrite(fd, nth, strlen(nth), 0) < 0)
-		;
-}
-
 TEST_F(iobus, unregister_without_memory)
 {
 	unsigned int nth, survived = 0;
 
 	for (nth = 1; nth <= MAX_FAILURES; nth++) {
-		char text[16] = "1";
+		bool failed;
 		int ret;
 
 		ASSERT_EQ(0, tiny_vm_ioeventfd(&self->vm, self->goes, GOES, 2,
 					       PIO, 0));
 		EXPECT_EQ(1, ring(&self->vm, self->goes, GOES));
 
-		snprintf(text, sizeof(text), "%u", nth);
-		set_nth(self->fail_nth, text);
+		vhdb_inject_set(self->fail_nth, nth);
 		ret = tiny_vm_ioeventfd(&self->vm, self->goes, GOES, 2,
 					PIO | DEASSIGN, 0);
-		memset(text, 0, sizeof(text));
-		if (pread(self->fail_nth, text, sizeof(text) - 1, 0) < 0)
-			text[0] = '1';
-		set_nth(self->fail_nth, "0");
+		failed = vhdb_inject_end(self->fail_nth);
 
 		/* Its argument could not be read: then nothing was done. */
 		if (ret == -EFAULT)
 			ret = tiny_vm_ioeventfd(&self->vm, self->goes, GOES, 2,
 						PIO | DEASSIGN, 0);
-		else if (!atoi(text))
+		else if (failed)
 			survived++;
 		ASSERT_EQ(0, ret) TH_LOG("failure %u", nth);
 
@@ -146,7 +122,7 @@ TEST_F(iobus, unregister_without_memory)
 			TH_LOG("failure %u took the bus with it", nth);
 		}
 		/* The last failure did not come about: there was nothing left. */
-		if (atoi(text))
+		if (!failed)
 			break;
 	}
 	EXPECT_LT(0, survived);

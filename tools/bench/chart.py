@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Horizontal bars, as SVG: one row each, panels side by side.
+"""Horizontal bars, drawn by gnuplot: one row each, panels side by side.
 
 Each panel has a scale of its own, from 0: what is compared are the rows of one
 panel, and the shape of one panel with that of the next.
 """
 
+import subprocess
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
 
-ROW_HEIGHT = 22
-BAR_HEIGHT = 14
-LABEL_WIDTH = 170
-PANEL_BAR = 150         # the longest bar of a panel
-PANEL_WIDTH = 240       # with the figure behind it
-HEAD = 74
+# Pixels
+ROW = 22
+LABELS = 190
+PANEL = 240
+HEAD = 80
 FOOT = 30
-COLOURS = {"ours": "#1b6ca8", "peer": "#9aa5ad", "floor": "#d3d8db",
-           "reference": "#c98a2b"}
+# How much of a panel its longest bar takes; the figure stands behind it.
+LONGEST = 0.55
+COLOURS = {"ours": ("#1b6ca8", "blue: ours"), "peer": ("#9aa5ad", "grey: others"),
+           "reference": ("#c98a2b", "ochre: others' own figures")}
+# Both in a font of the same size: gnuplot's SVG counts in pixels, its PNG in
+# points.
+TERMINALS = {".svg": "svg fixed background '#ffffff' font 'DejaVu Sans,11'",
+             ".png": "pngcairo background '#ffffff' font 'DejaVu Sans,8.5'"}
+
+
+class NoGnuplot(Exception):
+    """There is nothing to draw with; the message says what to install."""
 
 
 @dataclass
@@ -29,13 +38,8 @@ class Panel:
     notes: dict
     kinds: dict = None
 
-
-@dataclass
-class Bar:
-    row: str
-    index: int
-    width: float
-    value: float
+    def kind(self, row):
+        return (self.kinds or {}).get(row, "peer")
 
 
 def figure(value):
@@ -49,58 +53,86 @@ def figure(value):
     return f"{value:.2f}"
 
 
-def bars(panel, rows):
-    """The bars of a panel, of those rows that it knows."""
-    longest = max(panel.values.values(), default=0) or 1
-    return [Bar(row, index, PANEL_BAR * panel.values[row] / longest,
-                panel.values[row])
-            for index, row in enumerate(rows) if row in panel.values]
+def quoted(text):
+    """As a string of gnuplot's, in which nothing is special."""
+    return "'" + text.replace("'", "''").replace("\n", " ") + "'"
 
 
-def text(x, y, content, size=12, **attributes):
-    more = "".join(f' {name.replace("_", "-")}="{value}"'
-                   for name, value in attributes.items())
-    return (f'<text x="{x:g}" y="{y:g}" font-size="{size}"{more}>'
-            f'{escape(content)}</text>')
-
-
-def draw_panel(panel, rows, left):
-    parts = [text(left, HEAD - 24, panel.title, 12, font_weight="bold"),
-             text(left, HEAD - 9, panel.unit, 11, fill="#555"),
-             f'<line x1="{left}" y1="{HEAD - 2}" x2="{left}" '
-             f'y2="{HEAD + ROW_HEIGHT * len(rows)}" stroke="#888"/>']
-    for bar in bars(panel, rows):
-        top = HEAD + bar.index * ROW_HEIGHT + (ROW_HEIGHT - BAR_HEIGHT) / 2
-        colour = COLOURS[(panel.kinds or {}).get(bar.row, "peer")]
-        label = figure(bar.value)
-        note = panel.notes.get(bar.row)
-        if note:
-            label += f" {note}"
-        parts.append(f'<rect x="{left}" y="{top:g}" width="{bar.width:.1f}" '
-                     f'height="{BAR_HEIGHT}" fill="{colour}"/>')
-        parts.append(text(left + bar.width + 4, top + BAR_HEIGHT - 3, label, 11))
-    return parts
-
-
-def svg(title, rows, panels, foot):
-    """The whole picture."""
-    width = LABEL_WIDTH + PANEL_WIDTH * len(panels) + 10
-    height = HEAD + ROW_HEIGHT * len(rows) + FOOT
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" '
-             f'height="{height}" viewBox="0 0 {width} {height}" '
-             'font-family="DejaVu Sans, sans-serif">',
-             f'<rect width="{width}" height="{height}" fill="#fff"/>',
-             text(10, 24, title, 15, font_weight="bold")]
+def data(panel, rows):
+    """The bars of a panel, of those rows that it knows: row, value, colour, label"""
     for index, row in enumerate(rows):
-        top = HEAD + index * ROW_HEIGHT
-        if index % 2:
-            parts.append(f'<rect x="0" y="{top}" width="{width}" '
-                         f'height="{ROW_HEIGHT}" fill="#f4f6f7"/>')
-        parts.append(text(LABEL_WIDTH - 8, top + ROW_HEIGHT - 7, row, 12,
-                          text_anchor="end"))
-    for index, panel in enumerate(panels):
-        parts += draw_panel(panel, rows, LABEL_WIDTH + index * PANEL_WIDTH)
-    if foot:
-        parts.append(text(10, height - 10, foot, 11, fill="#555"))
-    parts.append("</svg>")
-    return "\n".join(parts) + "\n"
+        if row not in panel.values:
+            continue
+        label = f"{figure(panel.values[row])} {panel.notes.get(row) or ''}"
+        yield (f"{index}\t{panel.values[row]:.9g}\t"
+               f"{int(COLOURS[panel.kind(row)][0][1:], 16)}\t{label.rstrip()}")
+
+
+def draw_panel(number, panel, rows, width, height):
+    left = LABELS + number * PANEL
+    longest = max(panel.values.values(), default=0) or 1
+    tics = ", ".join(f"{quoted('' if number else row)} {index}"
+                     for index, row in enumerate(rows))
+    return [
+        f"$panel{number} << END_OF_PANEL", *data(panel, rows), "END_OF_PANEL",
+        f"set lmargin at screen {left / width:.5f}",
+        f"set rmargin at screen {(left + PANEL - 10) / width:.5f}",
+        f"set xrange [0:{longest / LONGEST:.9g}]",
+        f"set ytics ({tics})",
+        f"set label 1 {quoted(panel.title)} at graph 0, screen "
+        f"{1 - 44 / height:.5f}",
+        f"set label 2 {quoted(panel.unit)} at graph 0, screen "
+        f"{1 - 62 / height:.5f} textcolor '#555555'",
+        f"plot $panel{number} using (0):1:(0):2:($1 - 0.32):($1 + 0.32):3 "
+        "with boxxyerror fillcolor rgb variable, "
+        f"$panel{number} using 2:1:4 with labels left offset 0.4, 0",
+    ]
+
+
+def legend(panels):
+    kinds = {panel.kind(row) for panel in panels for row in panel.values}
+    return "; ".join(words for kind, (_, words) in COLOURS.items() if kind in kinds)
+
+
+def script(title, rows, panels, foot, path):
+    """What gnuplot is told, to draw to PATH by its ending."""
+    width = LABELS + PANEL * len(panels) + 10
+    height = HEAD + ROW * len(rows) + FOOT
+    foot = "; ".join(filter(None, [legend(panels), foot]))
+    lines = [
+        f"set terminal {TERMINALS[path[-4:]]} noenhanced size {width}, {height}",
+        f"set output {quoted(path)}",
+        "set datafile separator tab",
+        "set multiplot",
+        f"set label 10 {quoted(title)} at screen {10 / width:.5f}, screen "
+        f"{1 - 20 / height:.5f} font ',14'",
+        f"set label 11 {quoted(foot)} at screen {10 / width:.5f}, screen "
+        f"{14 / height:.5f} textcolor '#555555'",
+        f"set tmargin at screen {1 - HEAD / height:.5f}",
+        f"set bmargin at screen {FOOT / height:.5f}",
+        "set border 2 linecolor '#888888'",
+        "set style fill solid noborder",
+        "set grid ytics linetype 1 linecolor '#e4e8ea'",
+        f"set yrange [{len(rows) - 0.5}:-0.5]",
+        "set ytics scale 0 textcolor '#000000'",
+        "unset xtics", "unset key",
+    ]
+    for number, panel in enumerate(panels):
+        lines += draw_panel(number, panel, rows, width, height)
+        if number == 0:
+            # They stand there; gnuplot would write them again with each panel.
+            lines += ["unset label 10", "unset label 11"]
+    return "\n".join(lines + ["unset multiplot", ""])
+
+
+def draw(title, rows, panels, foot, base):
+    """BASE.svg and BASE.png; their names."""
+    paths = [base + ending for ending in TERMINALS]
+    for path in paths:
+        try:
+            subprocess.run(["gnuplot", "-"], check=True, text=True,
+                           input=script(title, rows, panels, foot, path))
+        except FileNotFoundError as error:
+            raise NoGnuplot("no gnuplot, so no chart: apt-get install gnuplot-nox"
+                            ) from error
+    return paths

@@ -11,7 +11,7 @@ Raw figures are lines of JSON, one object each, in any order:
       inside the round
   {"compare": "ioeventfd-pio", "peer": "vmm-pio", "metric": "round trip"}
       the row "compare" is ours, to be set against "peer"; "subject" and
-      "peer_subject" tell rows of one name apart
+      "peer_subject" tell rows of one name apart, and then name the peer
   {"reference": "vmm-pio", "metric": "round trip", "unit": "us", "value": 9.09,
    "source": "2009", "note": "measured"}
       a figure of somebody else's, to stand beside ours
@@ -148,7 +148,7 @@ def compare(table, request):
         "name": request["compare"],
         "metric": metric,
         "ours": first["subject"],
-        "peer": request["peer"],
+        "peer": request.get("peer_subject", request["peer"]),
         "better": better,
         "median": median(values),
         "min": min(values),

@@ -6,14 +6,13 @@ import json
 import sys
 import unittest
 
-import chart
 import figures
 
 
 def line(number, row, value, metric="round trip", better="lower", **more):
     return json.dumps({"round": number, "row": row, "subject": row[:1],
                        "metric": metric, "unit": "us", "better": better,
-                       "value": value, **more})
+                       "value": value} | more)
 
 
 HEAD = json.dumps({"bench": "x", "kernel": "k", "accel": "a"})
@@ -86,27 +85,27 @@ class Results(unittest.TestCase):
         result = figures.evaluate([HEAD, COMPARE, line(0, "b", 10)])
         self.assertEqual(result["ratios"], [])
 
+    def test_rows_of_one_name(self):
+        request = {"compare": "a", "subject": "new", "peer": "a",
+                   "peer_subject": "old", "metric": "round trip"}
+        result = figures.evaluate([HEAD, json.dumps(request),
+                                   line(0, "a", 4, subject="new"),
+                                   line(0, "a", 12, subject="old")])
+        (ratio,) = result["ratios"]
+        self.assertEqual((ratio["ours"], ratio["peer"], ratio["median"]),
+                         ("new", "old", 3))
+        request.pop("subject")
+        with self.assertRaises(figures.BadFigures):
+            figures.evaluate([HEAD, json.dumps(request),
+                              line(0, "a", 4, subject="new"),
+                              line(0, "a", 12, subject="old")])
+
     def test_refused(self):
         for lines in ([line(0, "a", 1)], [HEAD], [HEAD, "{"],
                       [HEAD, '{"what": 1}'],
                       [HEAD, line(0, "a", 1), line(0, "a", 2)]):
             with self.assertRaises(figures.BadFigures):
                 figures.evaluate(lines)
-
-
-class Chart(unittest.TestCase):
-    def test_lengths_are_to_scale(self):
-        panel = chart.Panel("t", "us", {"a": 10.0, "b": 5.0}, {"b": "x"})
-        bars = chart.bars(panel, ["a", "b", "c"])
-        self.assertEqual([bar.row for bar in bars], ["a", "b"])
-        self.assertAlmostEqual(bars[0].width, 2 * bars[1].width)
-        self.assertLessEqual(bars[0].width, chart.PANEL_BAR)
-
-    def test_text_is_escaped(self):
-        svg = chart.svg("<&>", ["a"], [chart.Panel("t", "us", {"a": 1.0}, {})],
-                        "")
-        self.assertIn("&lt;&amp;&gt;", svg)
-        self.assertNotIn("<&>", svg)
 
 
 if __name__ == "__main__":
