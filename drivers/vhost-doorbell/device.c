@@ -98,7 +98,8 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 
 	if (dev->backend) {
 		dev->backend->detach(dev->priv);
-		fput(dev->file);
+		if (dev->file)
+			fput(dev->file);
 		vhdb_backend_put(dev->backend);
 	}
 	/* For those on their way out of vhdb_request_complete(). */
@@ -193,9 +194,13 @@ int vhdb_device_attach(struct vhdb_device *dev,
 	if (err)
 		goto err_backend;
 
+	if (backend->no_file && arg->fd != -1) {
+		err = -EINVAL;
+		goto err_backend;
+	}
 	/* One fget, held throughout: checked is what is used. */
-	attach.file = fget(arg->fd);
-	if (!attach.file) {
+	attach.file = backend->no_file ? NULL : fget(arg->fd);
+	if (!attach.file && !backend->no_file) {
 		err = -EBADF;
 		goto err_backend;
 	}
@@ -219,7 +224,8 @@ int vhdb_device_attach(struct vhdb_device *dev,
 err_detach:
 	backend->detach(priv);
 err_file:
-	fput(attach.file);
+	if (attach.file)
+		fput(attach.file);
 err_backend:
 	vhdb_backend_put(backend);
 	return err;

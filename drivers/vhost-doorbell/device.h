@@ -37,7 +37,7 @@ struct vhost_doorbell_stats;
  * Immutable after ATTACH:
  * @backend: what it is; NULL before
  * @priv: the back end's own
- * @file: what it serves
+ * @file: what it serves; NULL if that is no file
  * @vqs: the queues
  * @nvqs: number of queues
  * @queue_size: largest queue size

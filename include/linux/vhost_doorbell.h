@@ -8,6 +8,11 @@
  * below, and each request is given back, exactly once, with
  * vhdb_request_complete(), at once or later, from any context.
  *
+ * A run has a budget of bytes, so that one queue's work does not keep the
+ * worker from the others. What moves its data itself, within run(), looks at
+ * vhdb_vq_budget(): when it is used up and the request is not, it leaves the
+ * rest for the queue's next run with vhdb_request_defer().
+ *
  * What stands in the guest's memory is read by copying it once. Pages that
  * outlive the call (for DMA, or for a copy after the I/O) are pinned.
  */
@@ -18,13 +23,17 @@
 #include <linux/llist.h>
 #include <linux/types.h>
 
+/* Pieces of one request at the most; a ring with more of them is broken. */
+#define VHDB_SEGS_MAX	1024
+
 struct file;
 struct module;
 struct vhdb_vq;
 
 /**
  * struct vhdb_attach - what a device is made from
- * @file: what ATTACH's fd named; the core holds the reference
+ * @file: what ATTACH's fd named; the core holds the reference. NULL for a
+ *	back end that serves no file.
  * @readonly: VHOST_DOORBELL_ATTACH_RO was given
  * @queues: number of queues
  * @queue_size: largest queue size, in descriptors
@@ -59,6 +68,7 @@ struct vhdb_pages {
 /**
  * struct vhdb_request - one buffer of the driver, from pop to push
  * @vq: its queue
+ * @resumed: set by the core: it was deferred, and the rest of it is to be done
  * @bytes_read: set by the back end: payload written to the guest, in bytes
  * @bytes_written: set by the back end: payload read from the guest, in bytes
  * @failed: set by the back end: it was answered with an error status
@@ -67,6 +77,7 @@ struct vhdb_pages {
  */
 struct vhdb_request {
 	struct vhdb_vq *vq;
+	bool resumed;
 	u32 bytes_read;
 	u32 bytes_written;
 	bool failed;
@@ -86,12 +97,15 @@ struct vhdb_request {
  * @features: every device feature bit that a device may offer
  * @config_size: bytes of the device's configuration space
  * @request_size: bytes of the back end's request, &struct vhdb_request first
+ * @no_file: it serves no file: ATTACH's fd has to be -1
  * @attach: makes a device; returns its private data or an ERR_PTR. May sleep.
  * @detach: ends a device. No request is in flight. May sleep.
  * @device_features: the device feature bits that this device offers
  * @get_config: writes the configuration space (@config_size bytes)
- * @run: serves a queue until vhdb_vq_next() has no more. Worker thread with
- *	the owner's memory; may sleep, but other queues wait for it.
+ * @run: serves a queue until vhdb_vq_next() has no more, or until it has
+ *	deferred a request. Worker thread with the owner's memory, or the owner
+ *	itself, to finish a deferred request before the queue stands still; may
+ *	sleep, but other queues wait for it. One at a time for each queue.
  */
 struct vhdb_backend {
 	const char *name;
@@ -101,6 +115,7 @@ struct vhdb_backend {
 	u64 features;
 	u32 config_size;
 	u32 request_size;
+	bool no_file;
 	void *(*attach)(const struct vhdb_attach *attach);
 	void (*detach)(void *priv);
 	u64 (*device_features)(void *priv);
@@ -113,10 +128,13 @@ void vhdb_unregister_backend(const struct vhdb_backend *backend);
 
 /* The queue, inside run(). */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq);
+u32 vhdb_vq_budget(const struct vhdb_vq *vq);
 void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes);
+void vhdb_request_defer(struct vhdb_request *rq);
 void vhdb_vq_break(struct vhdb_vq *vq, int reason);
 void vhdb_vq_count_bounce(struct vhdb_vq *vq);
 void *vhdb_vq_priv(const struct vhdb_vq *vq);
+u16 vhdb_vq_index(const struct vhdb_vq *vq);
 bool vhdb_vq_has_feature(const struct vhdb_vq *vq, unsigned int bit);
 
 /* The request that vhdb_vq_next() gave last, inside run(). */
