@@ -499,7 +499,10 @@ TEST_F(copy, memory_that_cannot_be_had)
 			EXPECT_EQ(len, a.done);
 			continue;
 		}
-		/* Whole blocks up to the hole; nothing behind that block */
+		/*
+		 * Whole blocks up to the hole; nothing behind that block, but
+		 * for a hole that begins with the space's last 5 bytes.
+		 */
 		EXPECT_EQ(before / block * block, a.done);
 		EXPECT_EQ(a.done, a.used);
 		vhdb_copy_get(&self->c, 0, now, DATA_BYTES);
@@ -507,7 +510,7 @@ TEST_F(copy, memory_that_cannot_be_had)
 		EXPECT_EQ(0, memcmp(now + dst, self->image, a.done));
 		EXPECT_EQ(0, memcmp(now + dst + a.done + block,
 				    self->image + dst + a.done + block,
-				    DATA_BYTES - dst - a.done - block));
+				    DATA_BYTES - 5 - dst - a.done - block));
 	}
 
 	/* A checksum has nothing to write: its trailer is the first byte */
