@@ -101,6 +101,25 @@ static void gate_destroy(struct gate *gate)
 /* Queues: the long request's, one that looks at it, two for gates */
 enum { LONG_Q, WITNESS_Q, GATE_Q0, GATE_Q1 };
 
+/*
+ * Requests one after the other on a queue: all that the worker had queued when
+ * this began is done when it ends.
+ */
+static int use_worker(struct vhdb_copy *c)
+{
+	const struct vhdb_copy_op op = { .op = FILL, .len = 8 };
+	struct vhdb_buf buf = VHDB_IN(c->data + SMALL, 8);
+	struct vhdb_copy_answer a;
+	int ret, i;
+
+	for (i = 0; i < 8; i++) {
+		ret = vhdb_copy_do(c, GATE_Q0, &op, &buf, 1, &a);
+		if (ret || a.status != S(OK))
+			return ret ? ret : -EIO;
+	}
+	return 0;
+}
+
 FIXTURE(defer) {
 	struct vhdb_copy c;
 	struct gate gate[2];
@@ -119,8 +138,10 @@ FIXTURE_SETUP(defer)
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, gate_create(&self->gate[i], self->c.dev.fd, i));
 	self->space = self->c.mem.hva;
-	memset(self->space, OLD, DATA_BYTES);
 	ASSERT_EQ(0, vhdb_copy_start(&self->c));
+	/* The start has queued them all: let that be over */
+	ASSERT_EQ(0, use_worker(&self->c));
+	memset(self->space, OLD, DATA_BYTES);
 }
 
 FIXTURE_TEARDOWN(defer)
@@ -190,22 +211,6 @@ do {								\
 	ASSERT_EQ(0, vhdb_copy_reap(&self->c, q, &__a));	\
 	EXPECT_EQ(S(OK), __a.status);				\
 } while (0)
-
-/* Another queue's request goes through all that the worker has queued */
-static int use_worker(struct vhdb_copy *c)
-{
-	const struct vhdb_copy_op op = { .op = FILL, .len = 8 };
-	struct vhdb_buf buf = VHDB_IN(c->data + SMALL, 8);
-	struct vhdb_copy_answer a;
-	int ret, i;
-
-	for (i = 0; i < 8; i++) {
-		ret = vhdb_copy_do(c, GATE_Q0, &op, &buf, 1, &a);
-		if (ret || a.status != S(OK))
-			return ret ? ret : -EIO;
-	}
-	return 0;
-}
 
 /* ---- other queues ---- */
 

@@ -80,11 +80,13 @@ FIXTURE_TEARDOWN(copy)
 	ASSERT_EQ(0, vhdb_copy_do(&self->c, q, op, buf, count, answer))
 #define SAME()	ASSERT_TRUE(vhdb_copy_same(&self->c, self->image))
 
-#define EXPECT_ANSWER(a, s, u, d)			\
+#define EXPECT_ANSWER(answer, s, u, d)			\
 do {							\
-	EXPECT_EQ(s, (a)->status);			\
-	EXPECT_EQ(u, (a)->used);			\
-	EXPECT_EQ(d, (a)->done);			\
+	const struct vhdb_copy_answer *__a = answer;	\
+							\
+	EXPECT_EQ(s, __a->status);			\
+	EXPECT_EQ(u, __a->used);			\
+	EXPECT_EQ(d, __a->done);			\
 } while (0)
 
 static __u32 seed = 12345;
