@@ -23,6 +23,8 @@
 #define ALL		(~0ULL)
 #define NO_EVENT_IDX	(~VHDB_BIT(VIRTIO_RING_F_EVENT_IDX))
 #define NO_INDIRECT	(~VHDB_BIT(VIRTIO_RING_F_INDIRECT_DESC))
+#define PACKED		VHDB_BIT(VIRTIO_F_RING_PACKED)
+#define IN_ORDER	VHDB_BIT(VIRTIO_F_IN_ORDER)
 
 #define DATA_BYTES	(1UL << 20)
 #define MIB		(1UL << 20)
@@ -36,6 +38,7 @@ FIXTURE_VARIANT(copy) {
 	__u64 features;
 	enum vhdb_vq_how how;
 	size_t cut;
+	__u64 ask;		/* features that are offered on request */
 };
 
 FIXTURE_VARIANT_ADD(copy, indirect) {
@@ -51,6 +54,23 @@ FIXTURE_VARIANT_ADD(copy, cut) {
 	.features = ALL, .how = VHDB_DIRECT, .cut = 4999,
 };
 
+FIXTURE_VARIANT_ADD(copy, packed) {
+	.features = ALL, .how = VHDB_INDIRECT, .ask = PACKED,
+};
+
+FIXTURE_VARIANT_ADD(copy, packed_plain) {
+	.features = NO_EVENT_IDX & NO_INDIRECT, .how = VHDB_DIRECT,
+	.ask = PACKED,
+};
+
+FIXTURE_VARIANT_ADD(copy, in_order) {
+	.features = ALL, .how = VHDB_DIRECT, .ask = IN_ORDER,
+};
+
+FIXTURE_VARIANT_ADD(copy, packed_in_order) {
+	.features = ALL, .how = VHDB_DIRECT, .ask = PACKED | IN_ORDER,
+};
+
 FIXTURE_SETUP(copy)
 {
 	if (!vhdb_present())
@@ -58,8 +78,10 @@ FIXTURE_SETUP(copy)
 	self->c.features = variant->features;
 	self->c.how = variant->how;
 	self->c.cut = variant->cut;
+	self->c.ask = variant->ask;
 	ASSERT_EQ(0, vhdb_copy_create(&self->c, DATA_BYTES));
 	ASSERT_EQ(0, vhdb_copy_start(&self->c));
+	ASSERT_EQ(variant->ask, self->c.dev.features & (PACKED | IN_ORDER));
 	self->image = malloc(DATA_BYTES);
 	ASSERT_NE(NULL, self->image);
 	vhdb_fill(self->image, DATA_BYTES, 1);

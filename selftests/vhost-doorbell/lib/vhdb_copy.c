@@ -8,15 +8,14 @@
 
 #include "vhdb_copy.h"
 
-int vhdb_copy_open(unsigned int queues)
+static int copy_open(const struct vhdb_opts *opts)
 {
-	const struct vhdb_opts opts = { .queues = queues };
 	struct vhost_doorbell_attach attach;
 	int fd = vhdb_open(), ret;
 
 	if (fd < 0)
 		return fd;
-	vhdb_attach_init(&attach, -1, &opts);
+	vhdb_attach_init(&attach, -1, opts);
 	memset(attach.backend, 0, sizeof(attach.backend));
 	memcpy(attach.backend, "copy", sizeof("copy"));
 	ret = __vhdb_attach(fd, &attach);
@@ -125,13 +124,15 @@ static int queue_create(struct vhdb_copy *c, unsigned int i, __u64 *iova)
 
 int vhdb_copy_create(struct vhdb_copy *c, size_t bytes)
 {
-	const struct vhdb_opts opts = { .queues = VHDB_COPY_QUEUES };
+	const struct vhdb_opts opts = {
+		.queues = VHDB_COPY_QUEUES, .require = c->ask,
+	};
 	__u64 iova = VHDB_IOVA_COPY_CTL;
 	size_t ctl;
 	unsigned int i;
 	int ret, fd;
 
-	fd = vhdb_copy_open(VHDB_COPY_QUEUES);
+	fd = copy_open(&opts);
 	if (fd < 0)
 		return fd;
 	ret = __vhdb_set_owner(fd);
@@ -174,6 +175,9 @@ int vhdb_copy_start(struct vhdb_copy *c)
 	for (i = 0; !ret && i < dev->nr_vrings; i++) {
 		struct vhdb_copy_queue *q = &c->q[i];
 
+		q->vq.ops = dev->features & VHDB_BIT(VIRTIO_F_RING_PACKED) ?
+			    &vhdb_vq_packed : &vhdb_vq_split;
+		q->vq.in_order = dev->features & VHDB_BIT(VIRTIO_F_IN_ORDER);
 		vhdb_vq_reset(&q->vq, dev->features &
 			      VHDB_BIT(VIRTIO_RING_F_EVENT_IDX));
 		for (j = 0; j < VHDB_QUEUE_SIZE; j++)

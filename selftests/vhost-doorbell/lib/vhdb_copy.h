@@ -45,6 +45,7 @@ struct vhdb_copy {
 	size_t cut;			/* 0: one piece */
 	enum vhdb_vq_how how;
 	__u64 features;			/* wanted */
+	__u64 ask;			/* those that are offered on request */
 	struct vhost_doorbell_copy_config config;
 	struct vhdb_copy_queue q[VHDB_COPY_QUEUES];
 };
@@ -52,9 +53,7 @@ struct vhdb_copy {
 #define VHDB_IOVA_COPY_CTL	(VHDB_IOVA_BASE + (1ULL << 30))
 #define VHDB_IOVA_COPY_DATA	(VHDB_IOVA_BASE + (2ULL << 30))
 
-/* An fd with "copy" attached to it, or -errno */
-int vhdb_copy_open(unsigned int queues);
-/* Allocates; @cut, @how and @features are set before, the rest is zeroed */
+/* Allocates; @cut, @how, @features and @ask are set before, the rest is zeroed */
 int vhdb_copy_create(struct vhdb_copy *c, size_t bytes);
 int vhdb_copy_start(struct vhdb_copy *c);
 void vhdb_copy_destroy(struct vhdb_copy *c);
