@@ -35,10 +35,10 @@
 #define IN_ORDER	VHDB_BIT(VIRTIO_F_IN_ORDER)
 
 #define MIB		(1UL << 20)
-#define LONG		(24 * MIB)	/* a long request: several runs */
+#define LONG		(17 * MIB)	/* a long request: three runs */
 #define SMALL		LONG		/* where the space for others begins */
 #define DATA_BYTES	(LONG + MIB)
-#define ROUNDS		6	/* of what may come at any moment */
+#define ROUNDS		4	/* of what may come at any moment */
 #define OLD		0x5a
 #define NEW		0xa5
 #define NEW_WORD	0xa5a5a5a5a5a5a5a5ULL
