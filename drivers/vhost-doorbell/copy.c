@@ -214,8 +214,8 @@ static bool proceed(struct copy_req *req)
 	u8 *block = copy->blocks[vhdb_vq_index(vq)];
 	u32 status = VHOST_DOORBELL_COPY_S_OK;
 
-	/* Others may have had the room since the last run. */
-	if (req->op == VHOST_DOORBELL_COPY_OP_FILL)
+	/* The room is this queue's alone; the pattern stays from run to run. */
+	if (req->op == VHOST_DOORBELL_COPY_OP_FILL && !req->rq.resumed)
 		memset64((u64 *)block, (__force u64)req->pattern,
 			 COPY_BLOCK / sizeof(u64));
 
