@@ -95,13 +95,14 @@ install:
 	make first, as an ordinary user" >&2; exit 1; }
 	install -d $(MODDIR)
 	install -m 644 $(BUILD)/host/*.ko $(MODDIR)/
-	install -D -m 644 include/uapi/linux/vhost_doorbell.h $(HDRDIR)/vhost_doorbell.h
+	install -d $(HDRDIR)
+	install -m 644 include/uapi/linux/vhost_doorbell*.h $(HDRDIR)/
 	$(MAKE) --no-print-directory -C tools/vhdb install
 	[ -n "$(DESTDIR)" ] || depmod $(KREL)
 
 uninstall:
 	rm -rf $(MODDIR)
-	rm -f $(HDRDIR)/vhost_doorbell.h
+	rm -f $(HDRDIR)/vhost_doorbell.h $(HDRDIR)/vhost_doorbell_copy.h
 	$(MAKE) --no-print-directory -C tools/vhdb uninstall
 	[ -n "$(DESTDIR)" ] || depmod $(KREL)
 

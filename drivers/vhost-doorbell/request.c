@@ -141,9 +141,27 @@ int vhdb_fetch(void *data, u64 iova, void *to, u32 len)
 	return cursor_copy(data, &c, to, len);
 }
 
+/* Counts a request that looks at the owner's memory from here on. */
+static void start(struct vhdb_vq *vq, struct vhdb_request *rq)
+{
+	rq->epoch = vq->dev->memory.epoch;
+	atomic_inc(&vq->inflight[rq->epoch]);
+}
+
+/* Counts requests that do so no more. From here on the ring may go. */
+static void end(struct vhdb_vq *vq, u8 epoch, int nr)
+{
+	/* wake_up_var() hashes the address alone. */
+	if (nr && atomic_sub_and_test(nr, &vq->inflight[epoch]))
+		wake_up_var(&vq->inflight[epoch]);
+}
+
 /**
  * vhdb_vq_next() - take the next request
  * @vq: the queue
+ *
+ * One that was deferred comes first, with &vhdb_request.resumed set; it goes on
+ * where it was.
  *
  * Context: the worker, within run().
  * Return: the request, which is the back end's until it completes it; NULL if
@@ -151,9 +169,15 @@ int vhdb_fetch(void *data, u64 iova, void *to, u32 len)
  */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 {
-	struct vhdb_request *rq;
+	struct vhdb_request *rq = vq->deferred;
 	int ret;
 
+	if (rq) {
+		vq->deferred = NULL;
+		rq->resumed = true;
+		start(vq, rq);
+		return rq;
+	}
 	if (vq->broken || !vq->requests_left || !vq->bytes_left)
 		return NULL;
 
@@ -176,11 +200,11 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 	vq->run_stats.requests++;
 	rq->id = vq->chain.id;
 	rq->count = vq->chain.count;
-	rq->epoch = vq->dev->memory.epoch;
+	rq->resumed = false;
 	rq->failed = false;
 	rq->bytes_read = 0;
 	rq->bytes_written = 0;
-	atomic_inc(&vq->inflight[rq->epoch]);
+	start(vq, rq);
 
 	cursor_init(&vq->out, vq->segs, vq->chain.nr_out);
 	cursor_init(&vq->in, vq->segs + vq->chain.nr_out, vq->chain.nr_in);
@@ -189,6 +213,39 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 	return rq;
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_next);
+
+/**
+ * vhdb_request_defer() - leave the rest of a request for the queue's next run
+ * @rq: the request that vhdb_vq_next() gave last; run() has to return
+ *
+ * Nothing may be held of the guest's memory, for the map may change: what is
+ * left is translated anew. The queue takes no other request before this one is
+ * complete. If the queue is stopped (a reset, close) it is forgotten, and
+ * never comes back.
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_request_defer(struct vhdb_request *rq)
+{
+	struct vhdb_vq *vq = rq->vq;
+
+	vq->deferred = rq;
+	end(vq, rq->epoch, 1);
+}
+EXPORT_SYMBOL_GPL(vhdb_request_defer);
+
+/**
+ * vhdb_vq_budget() - how much may be moved in this run?
+ * @vq: the queue
+ *
+ * Context: the worker, within run().
+ * Return: bytes, 0 when it is used up.
+ */
+u32 vhdb_vq_budget(const struct vhdb_vq *vq)
+{
+	return vq->bytes_left;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_budget);
 
 /**
  * vhdb_vq_charge() - count payload against the run's budget
@@ -227,6 +284,19 @@ void *vhdb_vq_priv(const struct vhdb_vq *vq)
 	return vq->dev->priv;
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_priv);
+
+/**
+ * vhdb_vq_index() - which of the device's queues is it?
+ * @vq: the queue
+ *
+ * Context: any, until detach().
+ * Return: its index, below &vhdb_attach.queues.
+ */
+u16 vhdb_vq_index(const struct vhdb_vq *vq)
+{
+	return vq->index;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_index);
 
 /**
  * vhdb_vq_has_feature() - was a feature negotiated?
@@ -568,10 +638,8 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 		vhdb_call_signal(&vq->call);
 	}
 
-	/* From here on the ring may go. wake_up_var() hashes the address. */
 	for (i = 0; i < 2; i++)
-		if (done[i] && atomic_sub_and_test(done[i], &vq->inflight[i]))
-			wake_up_var(&vq->inflight[i]);
+		end(vq, i, done[i]);
 }
 
 /**

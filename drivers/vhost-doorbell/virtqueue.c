@@ -6,7 +6,9 @@
  * worker has the queue's mutex for the length of a run, and serves only what
  * is marked @serve. So a queue is brought to a stand-still by clearing @serve
  * under its mutex and then waiting until nothing is in flight; afterwards
- * neither the worker nor a completion touches its ring.
+ * neither the worker nor a completion touches its ring. A request that a run
+ * has deferred is finished then and there, by the owner, who does not depend
+ * on a worker for it; if the queue is stopped for good, it is dropped.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -100,23 +102,6 @@ static void update_serve(struct vhdb_vq *vq)
 	mutex_unlock(&vq->mutex);
 }
 
-/* After this neither the worker nor a completion uses the ring. */
-static int quiesce(struct vhdb_vq *vq, bool killable)
-{
-	int err;
-
-	/* The worker may be waiting for a page of its owner's. */
-	if (!killable)
-		mutex_lock(&vq->mutex);
-	else if (mutex_lock_killable(&vq->mutex))
-		return -EINTR;
-	vq->serve = false;
-	mutex_unlock(&vq->mutex);
-
-	err = wait_inflight(vq, 0, killable);
-	return err ?: wait_inflight(vq, 1, killable);
-}
-
 /**
  * vhdb_vq_serve() - serve a queue, unless its state forbids it
  * @vq: the queue
@@ -166,6 +151,19 @@ static void flush_inline(struct vhdb_vq *vq)
 	vhdb_requests_flush(vq, list);
 }
 
+/* Lets the back end serve the queue for as long as the budget lasts. */
+static void run(struct vhdb_vq *vq, u32 requests)
+{
+	lockdep_assert_held(&vq->mutex);
+
+	vq->requests_left = requests;
+	vq->bytes_left = VHDB_RUN_BYTES;
+	WRITE_ONCE(vq->runner, current);
+	vq->dev->backend->run(vq);
+	WRITE_ONCE(vq->runner, NULL);
+	flush_inline(vq);
+}
+
 /* The worker's work: one bounded run over the queue. */
 static void vq_run(struct vhdb_work *work)
 {
@@ -179,22 +177,17 @@ static void vq_run(struct vhdb_work *work)
 
 	down_read(&dev->memory.sem);
 	vq->run_stats.wakeups++;
-	vq->requests_left = VHDB_RUN_REQUESTS;
-	vq->bytes_left = VHDB_RUN_BYTES;
 	trace_vhdb_run(dev, vq->index);
 
 	vhdb_ring_disable_notify(&vq->ring);
-	WRITE_ONCE(vq->runner, current);
-	dev->backend->run(vq);
-	WRITE_ONCE(vq->runner, NULL);
-	flush_inline(vq);
+	run(vq, VHDB_RUN_REQUESTS);
 
 	if (!vq->broken) {
 		/*
 		 * Out of budget: behind the others, notifications stay off.
 		 * Otherwise a buffer that came while they were off is ours.
 		 */
-		again = !vq->requests_left || !vq->bytes_left ||
+		again = vq->deferred || !vq->requests_left || !vq->bytes_left ||
 			vhdb_ring_enable_notify(&vq->ring);
 	}
 	up_read(&dev->memory.sem);
@@ -202,6 +195,47 @@ static void vq_run(struct vhdb_work *work)
 		vhdb_worker_queue(dev->worker, work);
 out:
 	mutex_unlock(&vq->mutex);
+}
+
+/*
+ * Finishes a deferred request, whose queue is not served any more. Whoever
+ * wants it to stand still is the owner, so the memory is the right one.
+ */
+static int finish_deferred(struct vhdb_vq *vq)
+{
+	while (vq->deferred) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		down_read(&vq->dev->memory.sem);
+		run(vq, 0);
+		up_read(&vq->dev->memory.sem);
+		cond_resched();
+	}
+	return 0;
+}
+
+static int wait_both(struct vhdb_vq *vq, bool killable)
+{
+	int err = wait_inflight(vq, 0, killable);
+
+	return err ?: wait_inflight(vq, 1, killable);
+}
+
+/*
+ * After this neither the worker nor a completion uses the ring, and all that
+ * was taken from it is complete. The owner's context.
+ */
+static int quiesce(struct vhdb_vq *vq)
+{
+	int err;
+
+	/* The worker may be waiting for a page of its owner's. */
+	if (mutex_lock_killable(&vq->mutex))
+		return -EINTR;
+	vq->serve = false;
+	err = finish_deferred(vq);
+	mutex_unlock(&vq->mutex);
+	return err ?: wait_both(vq, true);
 }
 
 /**
@@ -261,7 +295,7 @@ static void free_storage(struct vhdb_vq *vq)
 
 static int alloc_storage(struct vhdb_vq *vq)
 {
-	vq->segs = kvcalloc(VHDB_MAX_SEGS, sizeof(*vq->segs),
+	vq->segs = kvcalloc(VHDB_SEGS_MAX, sizeof(*vq->segs),
 			    GFP_KERNEL_ACCOUNT);
 	vq->table = kvcalloc(VHDB_RING_INDIRECT_MAX, sizeof(*vq->table),
 			     GFP_KERNEL_ACCOUNT);
@@ -319,7 +353,7 @@ int vhdb_vq_start(struct vhdb_vq *vq)
 		.device = vq->area[VHDB_AREA_DEVICE].addr,
 		.base = current_base(vq),
 		.table = vq->table,
-		.max_segs = VHDB_MAX_SEGS,
+		.max_segs = VHDB_SEGS_MAX,
 		.slots = vq->slots,
 		.lens_implied = vq->dev->backend->lens_implied,
 		.fetch = vhdb_fetch,
@@ -344,6 +378,8 @@ err_free:
  * @vq: the queue
  * @killable: a fatal signal may end the wait for what is in flight
  *
+ * What is in flight is completed, what was deferred is not.
+ *
  * Context: process, under the device's mutex.
  * Return: 0; -EINTR, and then the queue is not served but still holds its
  * ring: stop it again.
@@ -354,7 +390,14 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 
 	if (!vq->started)
 		return 0;
-	err = quiesce(vq, killable);
+	if (!killable)
+		mutex_lock(&vq->mutex);
+	else if (mutex_lock_killable(&vq->mutex))
+		return -EINTR;
+	vq->serve = false;
+	vq->deferred = NULL;
+	mutex_unlock(&vq->mutex);
+	err = wait_both(vq, killable);
 	if (err)
 		return err;
 
@@ -387,7 +430,7 @@ void vhdb_vq_free(struct vhdb_vq *vq)
  */
 int vhdb_vq_hold(struct vhdb_vq *vq)
 {
-	return vq->started ? quiesce(vq, true) : 0;
+	return vq->started ? quiesce(vq) : 0;
 }
 
 /**
@@ -408,7 +451,7 @@ int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base)
 		*base = current_base(vq);
 		return 0;
 	}
-	err = quiesce(vq, true);
+	err = quiesce(vq);
 	*base = vhdb_ring_base(&vq->ring);
 	vhdb_vq_serve(vq);
 	return err;
@@ -431,7 +474,7 @@ int vhdb_vq_remap(struct vhdb_vq *vq)
 	if (!vq->started || (mapped(vq) && !areas_moved(vq)))
 		return 0;
 
-	err = quiesce(vq, true);
+	err = quiesce(vq);
 	if (err)
 		return err;
 	unmap_areas(vq);

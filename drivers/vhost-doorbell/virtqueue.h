@@ -21,7 +21,7 @@ struct vhdb_device;
 #define VHDB_RUN_BYTES		(8U << 20)
 
 /* Pieces of one request: an indirect table's limit. */
-#define VHDB_MAX_SEGS		VHDB_RING_INDIRECT_MAX
+static_assert(VHDB_SEGS_MAX == VHDB_RING_INDIRECT_MAX);
 
 /**
  * struct vhdb_cursor - a place in one direction of a request
@@ -89,6 +89,9 @@ struct vhdb_run_stats {
  * @slots: with IN_ORDER, where the engine parks what is early
  * @out: where the back end is in what it reads
  * @in: where the back end is in what it writes
+ * @deferred: a request that is to be finished before others are taken; @out
+ *	and @in are its. It is not among those in flight: it refers to no
+ *	memory but through the map.
  * @requests_left: budget of this run
  * @bytes_left: budget of this run
  * @runner: the worker while it serves; its own completions are gathered in
@@ -132,6 +135,7 @@ struct vhdb_vq {
 	struct vhdb_ring_slot *slots;
 	struct vhdb_cursor out;
 	struct vhdb_cursor in;
+	struct vhdb_request *deferred;
 	u32 requests_left;
 	u32 bytes_left;
 	struct task_struct *runner;

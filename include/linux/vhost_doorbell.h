@@ -11,6 +11,11 @@
  * A back end without queues is no virtio device: it has ioctls of its own, and
  * the core gives it a file and a life.
  *
+ * A run has a budget of bytes, so that one queue's work does not keep the
+ * worker from the others. What moves its data itself, within run(), looks at
+ * vhdb_vq_budget(): when it is used up and the request is not, it leaves the
+ * rest for the queue's next run with vhdb_request_defer().
+ *
  * What stands in the guest's memory is read by copying it once. Pages that
  * outlive the call (for DMA, or for a copy after the I/O) are pinned.
  */
@@ -22,6 +27,9 @@
 #include <linux/poll.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+
+/* Pieces of one request at the most; a ring with more of them is broken. */
+#define VHDB_SEGS_MAX	1024
 
 struct file;
 struct module;
@@ -104,6 +112,7 @@ struct vhdb_pages {
 /**
  * struct vhdb_request - one buffer of the driver, from pop to push
  * @vq: its queue
+ * @resumed: set by the core: it was deferred, and the rest of it is to be done
  * @bytes_read: set by the back end: payload written to the guest, in bytes
  * @bytes_written: set by the back end: payload read from the guest, in bytes
  * @failed: set by the back end: it was answered with an error status
@@ -112,6 +121,7 @@ struct vhdb_pages {
  */
 struct vhdb_request {
 	struct vhdb_vq *vq;
+	bool resumed;
 	u32 bytes_read;
 	u32 bytes_written;
 	bool failed;
@@ -144,8 +154,10 @@ struct vhdb_request {
  * @request_size: bytes of the back end's request, &struct vhdb_request first
  * @device_features: the device feature bits that this device offers
  * @get_config: writes the configuration space (@config_size bytes)
- * @run: serves a queue until vhdb_vq_next() has no more. Worker thread with
- *	the owner's memory; may sleep, but other queues wait for it.
+ * @run: serves a queue until vhdb_vq_next() has no more, or until it has
+ *	deferred a request. Worker thread with the owner's memory, or the owner
+ *	itself, to finish a deferred request before the queue stands still; may
+ *	sleep, but other queues wait for it. One at a time for each queue.
  */
 struct vhdb_backend {
 	const char *name;
@@ -172,10 +184,13 @@ void *vhdb_backend_priv(struct file *file, const struct vhdb_backend *backend);
 
 /* The queue, inside run(). */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq);
+u32 vhdb_vq_budget(const struct vhdb_vq *vq);
 void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes);
+void vhdb_request_defer(struct vhdb_request *rq);
 void vhdb_vq_break(struct vhdb_vq *vq, int reason);
 void vhdb_vq_count_bounce(struct vhdb_vq *vq);
 void *vhdb_vq_priv(const struct vhdb_vq *vq);
+u16 vhdb_vq_index(const struct vhdb_vq *vq);
 bool vhdb_vq_has_feature(const struct vhdb_vq *vq, unsigned int bit);
 
 /* The request that vhdb_vq_next() gave last, inside run(). */

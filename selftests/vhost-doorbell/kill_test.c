@@ -548,12 +548,18 @@ FIXTURE_SETUP(kill)
 
 FIXTURE_TEARDOWN(kill)
 {
+	static const char * const back_ends[] = {
+		BLK, VHDB_MODULE_BELL, VHDB_MODULE_COPY,
+	};
 	struct rig *rig = &self->rig;
+	unsigned int i;
 
 	if (!vhdb_module_loaded(CORE))
 		vhdb_module_load(CORE);
-	if (!vhdb_module_loaded(BLK))
-		vhdb_module_load(BLK);
+	/* The test of unloading took them all */
+	for (i = 0; i < ARRAY_SIZE(back_ends); i++)
+		if (!vhdb_module_loaded(back_ends[i]))
+			vhdb_module_load(back_ends[i]);
 	close(rig->sockets[0]);
 	close(rig->sockets[1]);
 	nullb_destroy(&rig->nullb);

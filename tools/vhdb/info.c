@@ -12,6 +12,8 @@
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
+#include <linux/vhost_doorbell_copy.h>
+
 #include "vhdb.h"
 
 /* newer than the oldest headers that vhdb is built with */
@@ -95,6 +97,7 @@ static const struct device_type {
 } device_types[] = {
 	{ VIRTIO_ID_NET, "net", net_features },
 	{ VIRTIO_ID_BLOCK, "block", blk_features },
+	{ VHOST_DOORBELL_COPY_DEVICE_ID, "copy, of our own", NULL },
 };
 
 static const struct device_type *device_type(unsigned int id)
