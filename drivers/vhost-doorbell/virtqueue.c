@@ -135,8 +135,9 @@ void vhdb_vq_break(struct vhdb_vq *vq, int reason)
 	vq->run_stats.broken++;
 	trace_vhdb_broken(vq->dev, vq->index, reason);
 	pr_debug("queue %u is broken: %d\n", vq->index, reason);
-	vhdb_call_signal(&vq->err);
+	/* Whom the eventfd wakes finds the status as it is now. */
 	vhdb_device_broken(vq->dev);
+	vhdb_call_signal(&vq->err);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_break);
 
