@@ -22,33 +22,11 @@
 #include "lib/vhdb_dev.h"
 #include "lib/vhdb_module.h"
 
+#include "bell_fixture.h"
+
 #define THREADS		4
 #define RINGS		20000	/* of each thread */
 #define GUEST_RINGS	5000	/* of each vcpu: exits are slow under emulation */
-
-FIXTURE(bell)
-{
-	int fd;
-	int kick;
-	int call;
-};
-
-FIXTURE_SETUP(bell)
-{
-	self->fd = vhdb_bell_open();
-	ASSERT_LE(0, self->fd);
-	self->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ASSERT_LE(0, self->kick);
-	self->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ASSERT_LE(0, self->call);
-}
-
-FIXTURE_TEARDOWN(bell)
-{
-	close(self->fd);
-	close(self->kick);
-	close(self->call);
-}
 
 /* ---- by userspace ---- */
 

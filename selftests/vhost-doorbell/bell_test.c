@@ -22,31 +22,9 @@
 #include "lib/vhdb_dev.h"
 #include "lib/vhdb_module.h"
 
+#include "bell_fixture.h"
+
 #define MANY		20000
-
-FIXTURE(bell)
-{
-	int fd;
-	int kick;
-	int call;
-};
-
-FIXTURE_SETUP(bell)
-{
-	self->fd = vhdb_bell_open();
-	ASSERT_LE(0, self->fd);
-	self->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ASSERT_LE(0, self->kick);
-	self->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ASSERT_LE(0, self->call);
-}
-
-FIXTURE_TEARDOWN(bell)
-{
-	close(self->fd);
-	close(self->kick);
-	close(self->call);
-}
 
 /* ---- ATTACH, and what a bell is not ---- */
 
