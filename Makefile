@@ -15,7 +15,8 @@ KDIR ?= /lib/modules/$(KREL)/build
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
-	bench-notify bench-register install uninstall clean distclean FORCE
+	bench-notify bench-register bench-ring fuzz coverage install uninstall \
+	clean distclean FORCE
 
 help:
 	@sed -n 's/^##@ \?//p' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +28,9 @@ help:
 ##@
 ##@ make bench-notify    what a ring of a doorbell costs, by every path
 ##@ make bench-register  10,000 ioeventfds in one VM: Debian's KVM, kvm-patches/
+##@ make bench-ring      what a buffer costs on a ring; against the kernel's
+##@ make fuzz SECONDS=N  the engine against drivers that break the rules
+##@ make coverage        what of the engine its unit tests run
 ##@
 ##@ make             the modules for the running kernel (KREL=, KDIR=) and vhdb
 ##@ make install     both onto this machine, as root; make uninstall
@@ -85,6 +89,15 @@ bench-register:
 	@$(VM)/setup && $(VM)/setup bench
 	@$(MAKE) --no-print-directory -s selftests
 	@tools/bench/register
+
+bench-ring:
+	@$(VM)/setup packages source-6.1 source-6.12 bench
+	@$(MAKE) --no-print-directory -s -C selftests/ring bench
+	@tools/bench/ring
+
+fuzz coverage:
+	@$(VM)/setup packages source-6.12
+	@$(MAKE) --no-print-directory -s -C selftests/ring $@
 
 # $(1) path of a module: where depmod finds it before any of the kernel's own
 MODDIR = $(DESTDIR)/lib/modules/$(KREL)/updates/vhost-doorbell
