@@ -15,7 +15,7 @@ KDIR ?= /lib/modules/$(KREL)/build
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
-	bench-notify bench-register bench-ring fuzz coverage install uninstall \
+	docs bench-notify bench-register bench-ring fuzz coverage install uninstall \
 	clean distclean FORCE
 
 help:
@@ -32,6 +32,7 @@ help:
 ##@ make fuzz SECONDS=N  the engine against drivers that break the rules
 ##@ make coverage        what of the engine its unit tests run
 ##@
+##@ make docs        Documentation/ as HTML, in build/docs
 ##@ make             the modules for the running kernel (KREL=, KDIR=) and vhdb
 ##@ make install     both onto this machine, as root; make uninstall
 ##@
@@ -94,6 +95,11 @@ bench-ring:
 	@$(VM)/setup packages source-6.1 source-6.12 bench
 	@$(MAKE) --no-print-directory -s -C selftests/ring bench
 	@tools/bench/ring
+
+docs:
+	@$(VM)/setup packages source-6.12
+	@tools/check/docs $(BUILD)/docs
+	@echo "$(BUILD)/docs/index.html"
 
 fuzz coverage:
 	@$(VM)/setup packages source-6.12

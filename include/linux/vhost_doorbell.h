@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * vhost-doorbell for other kernel modules: how to write a back end.
+/**
+ * DOC: How to write a back end
  *
  * A back end is a struct vhdb_backend. The core calls its run() on a worker
  * thread when a queue's doorbell was rung; run() takes requests with

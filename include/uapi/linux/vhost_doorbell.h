@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
-/*
- * vhost-doorbell: the device side of virtio, in the kernel.
+/**
+ * DOC: The file and its life
  *
- * /dev/vhost-doorbell gives one virtio device per open file. Its life:
+ * /dev/vhost-doorbell gives one virtio device per open file. Its life::
  *
  *   open -> ATTACH (a back end and what it serves) -> VHOST_SET_OWNER
  *        -> feature and ring set-up, memory map -> DRIVER_OK -> ... -> close
@@ -18,18 +18,18 @@
  *
  * Errors that every ioctl of the file may give:
  *
- *   -ENOTTY      not an ioctl of this file
- *   -ENODEV      no back end is attached yet
- *   -EPERM       the file has no owner yet, or belongs to another process's
- *                memory, and the ioctl needs the owner
- *   -EOPNOTSUPP  an ioctl of the other dialect, or of a virtio device, and the
- *                back end is none
- *   -EBUSY       not while the device runs (or, for ATTACH, attached already;
- *                for VHOST_SET_OWNER, owned already)
- *   -ENOBUFS     no such queue
- *   -EFAULT      the argument cannot be read or written
- *   -EINTR       a signal came while it waited; nothing was changed unless
- *                the ioctl says otherwise
+ * * -ENOTTY: not an ioctl of this file
+ * * -ENODEV: no back end is attached yet
+ * * -EPERM: the file has no owner yet, or belongs to another process's
+ *   memory, and the ioctl needs the owner
+ * * -EOPNOTSUPP: an ioctl of the other dialect, or of a virtio device, and the
+ *   back end is none
+ * * -EBUSY: not while the device runs (or, for ATTACH, attached already;
+ *   for VHOST_SET_OWNER, owned already)
+ * * -ENOBUFS: no such queue
+ * * -EFAULT: the argument cannot be read or written
+ * * -EINTR: a signal came while it waited; nothing was changed unless
+ *   the ioctl says otherwise
  */
 #ifndef _UAPI_LINUX_VHOST_DOORBELL_H
 #define _UAPI_LINUX_VHOST_DOORBELL_H
@@ -54,8 +54,10 @@
 /** define VHOST_DOORBELL_SERIAL_MAX - bytes of a serial, no NUL needed */
 #define VHOST_DOORBELL_SERIAL_MAX	20
 
-/*
- * Sizes. Structs that carry @size grow at their tail. Userspace sets @size to
+/**
+ * DOC: Sizes of structs
+ *
+ * Structs that carry @size grow at their tail. Userspace sets @size to
  * the size that it was built with. A kernel that knows a shorter struct
  * accepts a longer one whose tail is zero (-E2BIG otherwise); a kernel that
  * knows a longer one takes what is missing as zero. A @size below the struct's
@@ -180,24 +182,24 @@ struct vhost_doorbell_backend_info {
  *
  * Errors, besides those of every ioctl:
  *
- *   -EINVAL      @size too small, unknown flag or dialect, @backend not
- *                terminated, bad @logical_block_size, @reserved not zero,
- *                @fd is open with O_APPEND, or a flag, a @fd or a @serial for
- *                a back end that has no use for it
- *   -E2BIG       @size beyond what the kernel knows, tail not zero
- *   -ENOENT      no such back end
- *   -ERANGE      @queues, @queue_size or @poll_us beyond the limits (other
- *                than 0 where there are no queues), or @queue_size no power
- *                of two, with split rings
- *   -EOPNOTSUPP  @features_require or @dialect not offered, or a kind of
- *                device that the back end cannot serve (zoned storage)
- *   -EBADF       @fd is not open, or not for reading
- *   -EISDIR      @fd is a directory
- *   -ENOTBLK     @fd is neither a block device nor a regular file
- *   -EROFS       @fd is open for reading only, and
- *                VHOST_DOORBELL_ATTACH_RO is not set
- *   -EBUSY       a back end is attached already, or the block device's page
- *                cache is in use (a mapping of it cannot be invalidated)
+ * * -EINVAL: @size too small, unknown flag or dialect, @backend not
+ *   terminated, bad @logical_block_size, @reserved not zero,
+ *   @fd is open with O_APPEND, or a flag, a @fd or a @serial for
+ *   a back end that has no use for it
+ * * -E2BIG: @size beyond what the kernel knows, tail not zero
+ * * -ENOENT: no such back end
+ * * -ERANGE: @queues, @queue_size or @poll_us beyond the limits (other
+ *   than 0 where there are no queues), or @queue_size no power
+ *   of two, with split rings
+ * * -EOPNOTSUPP: @features_require or @dialect not offered, or a kind of
+ *   device that the back end cannot serve (zoned storage)
+ * * -EBADF: @fd is not open, or not for reading
+ * * -EISDIR: @fd is a directory
+ * * -ENOTBLK: @fd is neither a block device nor a regular file
+ * * -EROFS: @fd is open for reading only, and
+ *   VHOST_DOORBELL_ATTACH_RO is not set
+ * * -EBUSY: a back end is attached already, or the block device's page
+ *   cache is in use (a mapping of it cannot be invalidated)
  *
  * Since ABI version 1.
  */
@@ -262,31 +264,32 @@ struct vhost_doorbell_stats {
 
 #define VHOST_DOORBELL_STATS_SIZE_V1	104
 
-/*
- * The back end "bell" counts rings. A bell is rung in three ways, which are
- * counted apart:
+/**
+ * DOC: The back end "bell"
  *
- *   eventfd  a signal of the eventfd that the bell is hooked on. KVM's
- *            ioeventfd signals it when the guest writes to its address: each
- *            such write is one ring. Counted in the wake-up of whoever
- *            signals, before that one goes on, so nothing coalesces.
- *   ioctl    VHOST_DOORBELL_BELL_RING
- *   kernel   vhdb_bell_ring() of another kernel module
+ * It counts rings. A bell is rung in three ways, which are counted apart:
+ *
+ * * eventfd: a signal of the eventfd that the bell is hooked on. KVM's
+ *   ioeventfd signals it when the guest writes to its address: each such
+ *   write is one ring. Counted in the wake-up of whoever signals, before that
+ *   one goes on, so nothing coalesces.
+ * * ioctl: VHOST_DOORBELL_BELL_RING
+ * * kernel: vhdb_bell_ring() of another kernel module
  *
  * What is a ring of an eventfd, and what is none:
  *
- *   - A signal from the kernel is one ring. It is one when the eventfd's
- *     counter is full, too.
- *   - A write(2) of n is one ring, whatever n is, 0 included, and whether or
- *     not EFD_SEMAPHORE is set. A write that blocks is one when it ends; one
- *     that fails is none.
- *   - A read(2) is none. The bell itself never reads the eventfd: its counter
- *     goes on growing unless somebody else reads it, and a reader takes
- *     nothing from the bell.
- *   - What was signalled before HOOK is none.
- *   - While an irqfd is set on the same eventfd, KVM takes its signals first
- *     and alone: those rings are hidden from the bell, and from every other
- *     waiter. Do not share an eventfd with an irqfd.
+ * * A signal from the kernel is one ring. It is one when the eventfd's
+ *   counter is full, too.
+ * * A write(2) of n is one ring, whatever n is, 0 included, and whether or
+ *   not EFD_SEMAPHORE is set. A write that blocks is one when it ends; one
+ *   that fails is none.
+ * * A read(2) is none. The bell itself never reads the eventfd: its counter
+ *   goes on growing unless somebody else reads it, and a reader takes nothing
+ *   from the bell.
+ * * What was signalled before HOOK is none.
+ * * While an irqfd is set on the same eventfd, KVM takes its signals first
+ *   and alone: those rings are hidden from the bell, and from every other
+ *   waiter. Do not share an eventfd with an irqfd.
  *
  * All of these ioctls may be issued by any process that has the file. Errors,
  * besides those of every ioctl: before ATTACH -ENODEV, and -ENOTTY where
@@ -396,7 +399,9 @@ struct vhost_doorbell_bell_call {
 	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x03, \
 	     VHOST_DOORBELL_STATS_SIZE_V1)
 
-/*
+/**
+ * define VHOST_DOORBELL_BACKEND_NR - first ioctl number of back ends
+ *
  * From this number on the ioctls are a back end's own: a file that has another
  * back end gives -ENOTTY, one that has none yet -ENODEV.
  */

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
-/*
- * The back end "copy" of vhost-doorbell: copies, fills and checksums of the
+/**
+ * DOC: The back end "copy"
+ *
+ * Copies, fills and checksums of the
  * guest's own memory, asked for through virtqueues. This is what a driver and
  * the device say to each other; all of it is little-endian.
  *
  * ATTACH: @backend "copy", @fd -1. -EINVAL for an @fd, for
  * VHOST_DOORBELL_ATTACH_RO, a @serial or a @logical_block_size.
  *
- * A request is one buffer of any of the device's queues, which are all alike:
+ * A request is one buffer of any of the device's queues, which are all alike::
  *
  *   readable:  struct vhost_doorbell_copy_hdr, then the source
  *   writable:  the destination, then struct vhost_doorbell_copy_trailer
  *
  * Each side may be cut into descriptors anywhere, the two structs included;
- * no address and no length has to be aligned to anything.
+ * no address and no length has to be aligned to anything. What is done::
  *
  *   op       source     destination  what is done
  *   COPY     len bytes  len bytes    destination = source
