@@ -363,3 +363,99 @@ TEST_F(hypercall, xen_first)
 	EXPECT_EQ(KVM_HC_IOEVENTFD, rig->vm.cpu[0].run->xen.u.hcall.input);
 	EXPECT_EQ(0, rings(rig->fd[0]));
 }
+
+/* Makes the VM one whose guest may turn Hyper-V's hypercalls on; and it does */
+static int hyperv_offer(struct rig *rig)
+{
+	const unsigned int max = 256;
+	struct kvm_cpuid2 *cpuid;
+	unsigned int i;
+	int ret;
+
+	cpuid = calloc(1, sizeof(*cpuid) + max * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		return -ENOMEM;
+	cpuid->nent = max;
+	ret = ioctl(rig->vm.kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
+	for (i = 0; !ret && i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 0x40000001)
+			cpuid->entries[i].eax = 0x31237648;	/* "Hv#1" */
+	if (!ret)
+		ret = ioctl(rig->vm.cpu[0].fd, KVM_SET_CPUID2, cpuid);
+	free(cpuid);
+	return ret ? -errno : 0;
+}
+
+static int hyperv_enable(struct rig *rig)
+{
+	struct {
+		struct kvm_msrs msrs;
+		struct kvm_msr_entry guest_os_id;
+	} set = {
+		.msrs.nmsrs = 1,
+		.guest_os_id = { .index = 0x40000000, .data = 1 },
+	};
+
+	return ioctl(rig->vm.cpu[0].fd, KVM_SET_MSRS, &set) == 1 ? 0 : -errno;
+}
+
+/* A guest that has Hyper-V's hypercalls on has no others */
+TEST_F(hypercall, hyperv_first)
+{
+	const __u64 no_such_code = 0x7ffe, invalid_code = 2;
+	struct rig *rig = &self->rig;
+
+	if (tiny_vm_cap(KVM_CAP_HYPERV) <= 0)
+		SKIP(return, "KVM lacks KVM_CAP_HYPERV");
+	ASSERT_EQ(0, hyperv_offer(rig));
+	ASSERT_EQ(0, HC_EVENTFD(0, NUMBER, 0, ASSIGN, 0));
+	ASSERT_EQ(0, hyperv_enable(rig));
+	/* They have their code where ours have the data */
+	check_call(_metadata, rig, KVM_HC_IOEVENTFD, NUMBER, no_such_code,
+		   invalid_code, NOBODY);
+}
+
+/* That Hyper-V's could be turned on changes nothing */
+TEST_F(hypercall, hyperv_off)
+{
+	if (tiny_vm_cap(KVM_CAP_HYPERV) <= 0)
+		SKIP(return, "KVM lacks KVM_CAP_HYPERV");
+	ASSERT_EQ(0, hyperv_offer(&self->rig));
+	ASSERT_EQ(0, HC_EVENTFD(0, NUMBER, 0, ASSIGN, 0));
+	CHECK_CALL(NUMBER, 0, 0);
+	CHECK_CALL(NUMBER + 1, 0, NOBODY);
+}
+
+/* Doorbells come and go at full speed; those that stay hear each ring */
+TEST_F(hypercall, churn)
+{
+	const enum tiny_op op = tiny_hypercall_op();
+	const __u64 nr = KVM_HC_IOEVENTFD;
+	const struct tiny_step steps[] = {
+		{ .op = op, .nr = nr, .addr = NUMBER, .value = 1 },
+		{ .op = op, .nr = nr, .addr = NUMBER, .value = CHURN_VALUE },
+		{ .op = op, .nr = nr, .addr = NUMBER + 1, .value = 3 },
+	};
+	struct ringer ringers[RINGERS] = {};
+	struct rig *rig = &self->rig;
+	__u64 done, taken;
+	unsigned int i;
+	long rounds;
+
+	ASSERT_EQ(0, HC_EVENTFD(0, NUMBER, 8, MATCH, 1));
+	ASSERT_EQ(0, HC_EVENTFD(2, NUMBER + 1, 0, ASSIGN, 0));
+	for (i = 0; i < RINGERS; i++)
+		ASSERT_EQ(0, ringer_start(&ringers[i], rig, !i, 0, steps,
+					  ARRAY_SIZE(steps)));
+	rounds = churn(rig, HC, NUMBER, 8);
+	done = ringers_stop(_metadata, ringers, RINGERS);
+	taken = rings(rig->fd[1]);
+	TH_LOG("%ld rounds of churn, %llu of the guests, %llu heard by what came and went",
+	       rounds, done, taken);
+	EXPECT_LT(0, rounds);
+	EXPECT_EQ(done, rings(rig->fd[0]));
+	EXPECT_EQ(done, rings(rig->fd[2]));
+	/* It was there at times, and at times it was not */
+	EXPECT_LT(0, taken);
+	EXPECT_GT(done, taken);
+}

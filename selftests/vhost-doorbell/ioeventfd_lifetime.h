@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Part of ioeventfd_test.c: references to the eventfd, several VMs, many
- * entries, and entries that come and go while vcpus ring.
+ * entries.
  */
 
 /* ---- references ---- */
@@ -229,149 +229,22 @@ TEST_F(bus, many_leave_room)
 	tiny_vm_destroy(&fresh);
 	ASSERT_LT(500, room);
 
-	/* Half of them gone again: both ways of counting show */
+	/*
+	 * A third of them gone again: both ways of counting show. Most are of
+	 * length 0, so that the bus that has those of memory alone is past the
+	 * limit, too.
+	 */
 	for (i = 0; i < MANY; i++)
-		ASSERT_EQ(0, IOEVENTFD(0, MANY_ADDR(i), i % 2 ? 2 : 0, ASSIGN,
-				       0));
+		ASSERT_EQ(0, IOEVENTFD(0, MANY_ADDR(i), i % 8 ? 0 : 2, ASSIGN,
+				       0)) {
+			TH_LOG("%u are there", i);
+		}
 	for (i = 0; i < MANY; i += 3)
-		ASSERT_EQ(0, IOEVENTFD(0, MANY_ADDR(i), i % 2 ? 2 : 0,
+		ASSERT_EQ(0, IOEVENTFD(0, MANY_ADDR(i), i % 8 ? 0 : 2,
 				       DEASSIGN, 0));
 	left = fill_bus(&self->rig.vm, variant->mmio);
 	EXPECT_EQ(room, left);
 	/* And on a full bus they still work */
 	CHECK_WRITE(MANY_ADDR(1), 2, 1, 0);
 	CHECK_WRITE(MANY_ADDR(3), 2, 1, NOBODY);
-}
-
-/* ---- entries come and go while vcpus ring ---- */
-
-#define CHURN_VALUE	2	/* beside one that stays at the same address */
-
-struct ringer {
-	struct tiny_vcpu *cpu;
-	struct tiny_script *script;
-	__u64 churn_addr;
-	unsigned long missed;	/* the churned entry was not there */
-	unsigned long bad;	/* anything else that reached userspace */
-	int end;		/* how it ended: KVM_EXIT_IO */
-	pthread_t thread;
-};
-
-static void *ring_on(void *data)
-{
-	struct ringer *r = data;
-	struct tiny_vm_access access;
-
-	for (;;) {
-		r->end = tiny_vcpu_run(r->cpu, 20 * vhdb_timeout_ms());
-		if (r->end < 0 || tiny_vcpu_access(r->cpu, &access))
-			return NULL;
-		if (exit_is_done(r->end, &access))
-			return NULL;
-		if (access.write && access.addr == r->churn_addr &&
-		    access.value == CHURN_VALUE)
-			r->missed++;
-		else
-			r->bad++;
-	}
-}
-
-/* Scripts of all ringers: three writes that always hit, one that may */
-static void write_script(struct tiny_script *script, bool mmio, __u64 addr)
-{
-	const struct tiny_step steps[] = {
-		{ .op = write_op(mmio, 2), .addr = addr, .value = 1 },
-		{ .op = write_op(mmio, 2), .addr = addr, .value = CHURN_VALUE },
-		{ .op = write_op(mmio, 4), .addr = addr, .value = 3 },
-		{ .op = write_op(mmio, 1), .addr = addr + 0x20, .value = 4 },
-	};
-
-	memset(script, 0, sizeof(*script));
-	script->loops = ~0ULL;
-	script->steps = ARRAY_SIZE(steps);
-	memcpy(script->step, steps, sizeof(steps));
-}
-
-/*
- * The churned one's address, and those to both sides of what stays: each time
- * the bus is copied, and everything in it is elsewhere in the copy
- */
-static int churn_once(struct rig *rig, unsigned int flags, __u64 addr)
-{
-	int ret = 0;
-
-	ret |= tiny_vm_ioeventfd(&rig->vm, rig->fd[1], addr, 2,
-				 flags | MATCH, CHURN_VALUE);
-	ret |= tiny_vm_ioeventfd(&rig->vm, rig->fd[1], addr - 8, 0, flags, 0);
-	ret |= tiny_vm_ioeventfd(&rig->vm, rig->fd[1], addr + 8, 4, flags, 0);
-	ret |= tiny_vm_ioeventfd(&rig->vm, rig->fd[1], addr - 8, 0,
-				 flags | DEASSIGN, 0);
-	ret |= tiny_vm_ioeventfd(&rig->vm, rig->fd[1], addr, 2,
-				 flags | MATCH | DEASSIGN, CHURN_VALUE);
-	ret |= tiny_vm_ioeventfd(&rig->vm, rig->fd[1], addr + 8, 4,
-				 flags | DEASSIGN, 0);
-	return ret;
-}
-
-static __u64 now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
-/* No ring is lost, or counted twice, of those that stay; nor of that which goes */
-TEST_F(bus, churn)
-{
-	struct rig *rig = &self->rig;
-	struct ringer ringers[RINGERS] = {};
-	__u64 end, taken, done = 0, missed = 0;
-	unsigned long rounds = 0;
-	unsigned int i;
-	int failed = 0;
-
-	ASSERT_EQ(0, IOEVENTFD(0, variant->addr, 2, MATCH, 1));
-	ASSERT_EQ(0, IOEVENTFD(2, variant->addr, 4, ASSIGN, 0));
-	ASSERT_EQ(0, IOEVENTFD(3, variant->addr + 0x20, 0, ASSIGN, 0));
-	for (i = 0; i < RINGERS; i++) {
-		struct ringer *r = &ringers[i];
-		__u32 gpa = TINY_VM_FREE + i * 0x1000;
-
-		if (i)
-			ASSERT_EQ(i, tiny_vm_add_vcpu(&rig->vm));
-		r->cpu = &rig->vm.cpu[i];
-		r->churn_addr = variant->addr;
-		r->script = tiny_vm_ptr(&rig->vm, gpa, 0x1000);
-		write_script(r->script, variant->mmio, variant->addr);
-		ASSERT_EQ(0, tiny_vcpu_set_mode(&rig->vm, r->cpu, TINY_LONG));
-		ASSERT_EQ(0, tiny_vcpu_start_script(r->cpu, gpa));
-	}
-	for (i = 0; i < RINGERS; i++)
-		ASSERT_EQ(0, pthread_create(&ringers[i].thread, NULL, ring_on,
-					    &ringers[i]));
-
-	for (end = now_ms() + CHURN_MS; now_ms() < end && !failed; rounds++)
-		failed = churn_once(rig, variant->flags, variant->addr);
-	for (i = 0; i < RINGERS; i++)
-		__atomic_store_n(&ringers[i].script->stop, 1, __ATOMIC_RELAXED);
-	for (i = 0; i < RINGERS; i++) {
-		pthread_join(ringers[i].thread, NULL);
-		EXPECT_EQ(KVM_EXIT_IO, ringers[i].end);
-		EXPECT_EQ(0, ringers[i].bad);
-		EXPECT_LT(0, ringers[i].script->done);
-		done += ringers[i].script->done;
-		missed += ringers[i].missed;
-	}
-	TH_LOG("%lu rounds of churn, %llu of the guests, %llu writes for nobody",
-	       rounds, done, missed);
-	EXPECT_EQ(0, failed);
-	EXPECT_EQ(done, rings(rig->fd[0]));
-	EXPECT_EQ(done, rings(rig->fd[2]));
-	EXPECT_EQ(done, rings(rig->fd[3]));
-	taken = rings(rig->fd[1]);
-	EXPECT_EQ(done, missed + taken);
-	/* Or this would not have been a test of anything */
-	EXPECT_LT(0, missed);
-	EXPECT_LT(0, taken);
 }
