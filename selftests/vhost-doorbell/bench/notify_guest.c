@@ -2,14 +2,13 @@
 /*
  * See notify_guest.h.
  */
-#include <assert.h>
 #include <errno.h>
-#include <stddef.h>
 
+#include "../lib/tiny_asm.h"
 #include "notify_guest.h"
 
 #ifdef __x86_64__
-/* The assembler knows no offsetof() */
+/* struct offsets, see SAME() */
 #define A_ENTRY		0
 #define A_SAMPLES	4
 #define A_SAMPLES_END	8
@@ -25,26 +24,21 @@
 #define A_TSC_FIRST	48
 #define A_TSC_LAST	56
 
-#define SAME(field, value)						\
-	static_assert(offsetof(struct notify_args, field) == (value), #field)
+SAME(struct notify_args, entry, A_ENTRY);
+SAME(struct notify_args, samples, A_SAMPLES);
+SAME(struct notify_args, samples_end, A_SAMPLES_END);
+SAME(struct notify_args, doorbell, A_DOORBELL);
+SAME(struct notify_args, hc_nr, A_HC_NR);
+SAME(struct notify_args, hc_a1, A_HC_A1);
+SAME(struct notify_args, hc_a2, A_HC_A2);
+SAME(struct notify_args, hc_ret, A_HC_RET);
+SAME(struct notify_args, avail_idx, A_AVAIL_IDX);
+SAME(struct notify_args, driver, A_DRIVER);
+SAME(struct notify_args, irqs, A_IRQS);
+SAME(struct notify_args, irqs_seen, A_IRQS_SEEN);
+SAME(struct notify_args, tsc_first, A_TSC_FIRST);
+SAME(struct notify_args, tsc_last, A_TSC_LAST);
 
-SAME(entry, A_ENTRY);
-SAME(samples, A_SAMPLES);
-SAME(samples_end, A_SAMPLES_END);
-SAME(doorbell, A_DOORBELL);
-SAME(hc_nr, A_HC_NR);
-SAME(hc_a1, A_HC_A1);
-SAME(hc_a2, A_HC_A2);
-SAME(hc_ret, A_HC_RET);
-SAME(avail_idx, A_AVAIL_IDX);
-SAME(driver, A_DRIVER);
-SAME(irqs, A_IRQS);
-SAME(irqs_seen, A_IRQS_SEEN);
-SAME(tsc_first, A_TSC_FIRST);
-SAME(tsc_last, A_TSC_LAST);
-
-#define STR_(x)		#x
-#define STR(x)		STR_(x)
 #define ARG(x)		STR(x) "(%ebp)"
 
 /* Registers of the local APIC: spurious vector (with the enable bit), EOI */

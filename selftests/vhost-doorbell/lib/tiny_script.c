@@ -5,17 +5,17 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "tiny_asm.h"
 #include "tiny_vm.h"
 
 #ifdef __x86_64__
 #include <cpuid.h>
 
-/* The assembler knows no offsetof() */
+/* struct offsets, see SAME() */
 #define S_LOOPS		0
 #define S_DONE		8
 #define S_STOP		16
@@ -28,9 +28,6 @@
 #define STEP_RESULT	32
 #define STEP_SIZE	40
 
-#define SAME(type, field, value)					\
-	static_assert(offsetof(type, field) == (value), #field)
-
 SAME(struct tiny_script, loops, S_LOOPS);
 SAME(struct tiny_script, done, S_DONE);
 SAME(struct tiny_script, stop, S_STOP);
@@ -42,9 +39,6 @@ SAME(struct tiny_step, value, STEP_VALUE);
 SAME(struct tiny_step, nr, STEP_NR);
 SAME(struct tiny_step, result, STEP_RESULT);
 static_assert(sizeof(struct tiny_step) == STEP_SIZE, "step");
-
-#define STR_(x)		#x
-#define STR(x)		STR_(x)
 
 /* Bits 12 and 13: ports may be written by any CPL. Bit 1 is always set. */
 #define RFLAGS_IOPL3	0x3002

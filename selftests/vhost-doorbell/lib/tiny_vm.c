@@ -5,7 +5,6 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tiny_asm.h"
 #include "tiny_vm.h"
 
 #ifndef ARRAY_SIZE
@@ -531,7 +531,7 @@ int tiny_vcpu_kvm_stat(const struct tiny_vcpu *cpu, const char *name,
 /* ---- the driver ---- */
 
 #ifdef __x86_64__
-/* The assembler knows no offsetof() */
+/* struct offsets, see SAME() */
 #define A_LOOPS		0
 #define A_QUEUE_MASK	4
 #define A_MMIO		8
@@ -551,9 +551,6 @@ int tiny_vcpu_kvm_stat(const struct tiny_vcpu *cpu, const char *name,
 #define Q_BAD		40
 #define Q_SHIFT		6
 
-#define SAME(type, field, value)					\
-	static_assert(offsetof(type, field) == (value), #field)
-
 SAME(struct tiny_driver, loops, A_LOOPS);
 SAME(struct tiny_driver, queue_mask, A_QUEUE_MASK);
 SAME(struct tiny_driver, mmio, A_MMIO);
@@ -572,9 +569,6 @@ SAME(struct tiny_driver_queue, irqs_seen, Q_IRQS_SEEN);
 SAME(struct tiny_driver_queue, early, Q_EARLY);
 SAME(struct tiny_driver_queue, bad, Q_BAD);
 static_assert(sizeof(struct tiny_driver_queue) == 1 << Q_SHIFT, "q");
-
-#define STR_(x)		#x
-#define STR(x)		STR_(x)
 
 /*
  * Jumps are relative and data is reached from TINY_VM_ARGS, so that the code
