@@ -8,48 +8,10 @@
 #include <errno.h>
 
 #include "kselftest_harness.h"
-#include "lib/vhdb_dev.h"
-
-#define DISK_SIZE	0x100000
-#define PAGE		4096UL
-
-/* A region for data, apart from the one with the rings */
-#define SIDE_IOVA	0x300000000ULL
-#define SIDE_SIZE	0x40000UL
+#include "dev_fixture.h"
 
 /* Where nothing ever is */
 #define FAR_IOVA	0x7000000000ULL
-
-FIXTURE(iotlb)
-{
-	struct vhdb_backing disk;
-	struct vhdb_dev dev;
-	struct vhdb_guest_mem side;	/* not mapped at first */
-	struct vhdb_vring *vr;
-	struct vhdb_scratch scratch;
-	int fd;
-};
-
-FIXTURE_SETUP(iotlb)
-{
-	if (!vhdb_present())
-		SKIP(return, "no " VHDB_PATH);
-	ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, DISK_SIZE));
-	ASSERT_EQ(0, vhdb_dev_create(&self->dev, self->disk.fd, NULL));
-	ASSERT_EQ(0, vhdb_mem_alloc(&self->side, VHDB_MEM_ANON, SIDE_IOVA,
-				    SIDE_SIZE, NULL));
-	self->vr = &self->dev.vring[0];
-	self->scratch = vhdb_dev_scratch(&self->dev, 0);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(iotlb)
-{
-	EXPECT_EQ(0, vhdb_dev_check(&self->dev));
-	vhdb_dev_destroy(&self->dev);
-	vhdb_mem_free(&self->side);
-	vhdb_backing_free(&self->disk);
-}
 
 /* ---- bad messages ---- */
 
@@ -246,7 +208,7 @@ TEST_F(message, refused_while_running)
 	EXPECT_EQ(0, vhdb_dev_read(&self->dev, 0, 1));
 }
 
-TEST_F(iotlb, short_write)
+TEST_F(dev, short_write)
 {
 	struct vhost_msg_v2 msg =
 		V2(0, VHOST_IOTLB_INVALIDATE, FAR_IOVA, 4096, 0, 0);
@@ -263,7 +225,7 @@ TEST_F(iotlb, short_write)
 }
 
 /* The older layout has no address space, and its padding is not looked at */
-TEST_F(iotlb, v1_layout)
+TEST_F(dev, v1_layout)
 {
 	struct vhost_msg msg;
 
@@ -300,7 +262,7 @@ static int write_from(struct vhdb_dev *dev, __u64 data, __u32 len)
 			      data, len);
 }
 
-TEST_F(iotlb, overlap)
+TEST_F(dev, overlap)
 {
 	__u64 iova = self->side.iova, size = self->side.size;
 	void *hva = self->side.hva;
@@ -330,14 +292,14 @@ TEST_F(iotlb, overlap)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, read_to(&self->dev, iova, 7 * PAGE));
 }
 
-TEST_F(iotlb, invalidate_nothing)
+TEST_F(dev, invalidate_nothing)
 {
 	EXPECT_EQ(0, vhdb_iotlb_invalidate(self->fd, FAR_IOVA, PAGE));
 	EXPECT_EQ(0, vhdb_iotlb_invalidate(self->fd, 0, PAGE));
 	EXPECT_EQ(0, vhdb_iotlb_invalidate(self->fd, FAR_IOVA, VHDB_BIT(40)));
 }
 
-TEST_F(iotlb, invalidate_everything)
+TEST_F(dev, invalidate_everything)
 {
 	ASSERT_EQ(0, vhdb_mem_map(self->fd, &self->side, VHOST_ACCESS_RW));
 	EXPECT_EQ(0, vhdb_iotlb_invalidate(self->fd, 0, ~0ULL));
@@ -348,7 +310,7 @@ TEST_F(iotlb, invalidate_everything)
 }
 
 /* The user address is not looked up before it is used */
-TEST_F(iotlb, update_of_an_unmapped_user_address)
+TEST_F(dev, update_of_an_unmapped_user_address)
 {
 	size_t size = self->side.size;
 	void *hva = self->side.hva;
@@ -362,7 +324,7 @@ TEST_F(iotlb, update_of_an_unmapped_user_address)
 	EXPECT_EQ(0, vhdb_dev_read(&self->dev, 0, 1));
 }
 
-TEST_F(iotlb, data_not_mapped)
+TEST_F(dev, data_not_mapped)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, read_to(&self->dev, SIDE_IOVA,
@@ -377,7 +339,7 @@ TEST_F(iotlb, data_not_mapped)
 }
 
 /* RO and WO are from the device's point of view */
-TEST_F(iotlb, permission_read_only)
+TEST_F(dev, permission_read_only)
 {
 	__u8 *data = self->side.hva;
 
@@ -393,7 +355,7 @@ TEST_F(iotlb, permission_read_only)
 					      VHDB_SECTOR));
 }
 
-TEST_F(iotlb, permission_write_only)
+TEST_F(dev, permission_write_only)
 {
 	ASSERT_EQ(0, vhdb_mem_map(self->fd, &self->side, VHOST_ACCESS_WO));
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
@@ -403,7 +365,7 @@ TEST_F(iotlb, permission_write_only)
 					   VHDB_SECTOR));
 }
 
-TEST_F(iotlb, partial_invalidate_keeps_the_rest)
+TEST_F(dev, partial_invalidate_keeps_the_rest)
 {
 	__u64 iova = self->side.iova;
 
@@ -429,7 +391,7 @@ TEST_F(iotlb, partial_invalidate_keeps_the_rest)
 }
 
 /* What is left of an entry still leads to the right memory */
-TEST_F(iotlb, partial_invalidate_and_refill)
+TEST_F(dev, partial_invalidate_and_refill)
 {
 	__u64 iova = self->side.iova;
 	struct vhdb_guest_mem other;
@@ -452,7 +414,7 @@ TEST_F(iotlb, partial_invalidate_and_refill)
 	vhdb_mem_free(&other);
 }
 
-TEST_F(iotlb, invalidate_many_at_once)
+TEST_F(dev, invalidate_many_at_once)
 {
 	__u64 iova = self->side.iova;
 	unsigned int i;
@@ -476,7 +438,7 @@ TEST_F(iotlb, invalidate_many_at_once)
 }
 
 /* The part that a ring needs is gone, the rest of its region is not */
-TEST_F(iotlb, partial_invalidate_of_a_ring)
+TEST_F(dev, partial_invalidate_of_a_ring)
 {
 	ASSERT_EQ(0, vhdb_dev_prepare(&self->dev));
 	ASSERT_EQ(0, vhdb_iotlb_invalidate(self->fd, self->vr->avail_iova,
@@ -511,7 +473,7 @@ static __u32 flood(int fd, void *hva, __u32 most, int *err)
 	return i;
 }
 
-TEST_F(iotlb, a_hundred_thousand_entries)
+TEST_F(dev, a_hundred_thousand_entries)
 {
 	__u32 max = iotlb_max(self->fd), most = max > 100000 ? max : 100000;
 	__u32 got;
@@ -540,7 +502,7 @@ TEST_F(iotlb, a_hundred_thousand_entries)
 }
 
 /* Cutting a hole into an entry makes two of it: there may be no room for both */
-TEST_F(iotlb, split_when_full)
+TEST_F(dev, split_when_full)
 {
 	__u64 last;
 	__u32 got;
@@ -559,7 +521,7 @@ TEST_F(iotlb, split_when_full)
 	EXPECT_EQ(0, vhdb_iotlb_invalidate(self->fd, FAR_IOVA, VHDB_BIT(38)));
 }
 
-TEST_F(iotlb, a_hundred_thousand_entries_in_a_batch)
+TEST_F(dev, a_hundred_thousand_entries_in_a_batch)
 {
 	__u32 max = iotlb_max(self->fd), most = max > 100000 ? max : 100000;
 	int err = 0;
@@ -576,7 +538,7 @@ TEST_F(iotlb, a_hundred_thousand_entries_in_a_batch)
 
 /* ---- batches ---- */
 
-TEST_F(iotlb, batch_begin_twice)
+TEST_F(dev, batch_begin_twice)
 {
 	ASSERT_EQ(0, vhdb_iotlb_batch_begin(self->fd));
 	EXPECT_EQ(-EBUSY, vhdb_iotlb_batch_begin(self->fd));
@@ -587,7 +549,7 @@ TEST_F(iotlb, batch_begin_twice)
 }
 
 /* A client that failed within a batch starts afresh */
-TEST_F(iotlb, reset_drops_an_open_batch)
+TEST_F(dev, reset_drops_an_open_batch)
 {
 	ASSERT_EQ(0, vhdb_dev_prepare(&self->dev));
 	ASSERT_EQ(0, vhdb_iotlb_batch_begin(self->fd));
@@ -599,7 +561,7 @@ TEST_F(iotlb, reset_drops_an_open_batch)
 	EXPECT_EQ(0, vhdb_dev_read(&self->dev, 0, 1));
 }
 
-TEST_F(iotlb, start_with_an_open_batch)
+TEST_F(dev, start_with_an_open_batch)
 {
 	ASSERT_EQ(0, vhdb_dev_prepare(&self->dev));
 	ASSERT_EQ(0, vhdb_iotlb_batch_begin(self->fd));
@@ -610,7 +572,7 @@ TEST_F(iotlb, start_with_an_open_batch)
 	EXPECT_EQ(0, vhdb_dev_read(&self->dev, 0, 1));
 }
 
-TEST_F(iotlb, batch_is_invisible_until_its_end)
+TEST_F(dev, batch_is_invisible_until_its_end)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, vhdb_iotlb_batch_begin(self->fd));
@@ -630,7 +592,7 @@ TEST_F(iotlb, batch_is_invisible_until_its_end)
 }
 
 /* A bad message in a batch is refused and spoils nothing */
-TEST_F(iotlb, batch_with_a_bad_message)
+TEST_F(dev, batch_with_a_bad_message)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, vhdb_iotlb_batch_begin(self->fd));
@@ -644,7 +606,7 @@ TEST_F(iotlb, batch_with_a_bad_message)
 					   VHDB_SECTOR));
 }
 
-TEST_F(iotlb, batch_left_open_at_close)
+TEST_F(dev, batch_left_open_at_close)
 {
 	struct vhdb_dev dev;
 	int i;

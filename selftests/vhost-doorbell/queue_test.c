@@ -13,37 +13,7 @@
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
-#include "lib/vhdb_dev.h"
-
-#define DISK_SIZE	0x100000
-
-FIXTURE(queue)
-{
-	struct vhdb_backing disk;
-	struct vhdb_dev dev;
-	struct vhdb_vring *vr;
-	struct vhdb_scratch scratch;
-	int fd;
-};
-
-FIXTURE_SETUP(queue)
-{
-	if (!vhdb_present())
-		SKIP(return, "no " VHDB_PATH);
-	ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, DISK_SIZE));
-	ASSERT_EQ(0, vhdb_dev_create(&self->dev, self->disk.fd, NULL));
-	self->vr = &self->dev.vring[0];
-	self->scratch = vhdb_dev_scratch(&self->dev, 0);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(queue)
-{
-	/* Still usable, whatever the test did */
-	EXPECT_EQ(0, vhdb_dev_check(&self->dev));
-	vhdb_dev_destroy(&self->dev);
-	vhdb_backing_free(&self->disk);
-}
+#include "dev_fixture.h"
 
 /* ---- eventfds ---- */
 
@@ -61,7 +31,7 @@ static const bind_fn binds[] = {
 	bind_config,
 };
 
-TEST_F(queue, eventfd_is_none)
+TEST_F(dev, eventfd_is_none)
 {
 	int memfd = memfd_create("no eventfd", 0);
 	int fds[2];
@@ -83,7 +53,7 @@ TEST_F(queue, eventfd_is_none)
 	close(fds[1]);
 }
 
-TEST_F(queue, eventfd_closed)
+TEST_F(dev, eventfd_closed)
 {
 	int closed = eventfd(0, 0);
 	size_t i;
@@ -100,7 +70,7 @@ TEST_F(queue, eventfd_closed)
 	EXPECT_EQ(0, vhdb_eventfd_wait(self->vr->call));
 }
 
-TEST_F(queue, eventfd_unbind)
+TEST_F(dev, eventfd_unbind)
 {
 	size_t i;
 
@@ -115,7 +85,7 @@ TEST_F(queue, eventfd_unbind)
 }
 
 /* The ioeventfd keeps the context only: the VMM may close its descriptor */
-TEST_F(queue, kick_fd_closed_after_it_was_set)
+TEST_F(dev, kick_fd_closed_after_it_was_set)
 {
 	int copy = dup(self->vr->kick);
 
@@ -126,7 +96,7 @@ TEST_F(queue, kick_fd_closed_after_it_was_set)
 	EXPECT_EQ(0, vhdb_dev_read(&self->dev, 0, 1));
 }
 
-TEST_F(queue, kick_replaced_while_running)
+TEST_F(dev, kick_replaced_while_running)
 {
 	int old, i;
 
@@ -143,7 +113,7 @@ TEST_F(queue, kick_replaced_while_running)
 }
 
 /* A count that was there before the fd was bound may stand for a request */
-TEST_F(queue, kick_before_it_is_bound)
+TEST_F(dev, kick_before_it_is_bound)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, __vhdb_set_vring_kick(self->fd, 0, -1));
@@ -155,7 +125,7 @@ TEST_F(queue, kick_before_it_is_bound)
 }
 
 /* A request that waits at DRIVER_OK needs no kick (a VMM that restarts) */
-TEST_F(queue, request_before_driver_ok)
+TEST_F(dev, request_before_driver_ok)
 {
 	ASSERT_EQ(0, vhdb_dev_prepare(&self->dev));
 	__vhdb_blk_put(self->vr, &self->scratch, VIRTIO_BLK_T_IN, 0,
@@ -164,7 +134,7 @@ TEST_F(queue, request_before_driver_ok)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, __vhdb_blk_wait(self->vr, &self->scratch));
 }
 
-TEST_F(queue, call_replaced_while_running)
+TEST_F(dev, call_replaced_while_running)
 {
 	int other = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
@@ -184,7 +154,7 @@ TEST_F(queue, call_replaced_while_running)
 }
 
 /* All eventfds share a lock class: a wake-up under a lock of ours deadlocks */
-TEST_F(queue, one_eventfd_as_kick_and_call)
+TEST_F(dev, one_eventfd_as_kick_and_call)
 {
 	int i;
 
@@ -195,7 +165,7 @@ TEST_F(queue, one_eventfd_as_kick_and_call)
 }
 
 /* A counter at its maximum makes a plain writer block; the device must not */
-TEST_F(queue, call_counter_is_full)
+TEST_F(dev, call_counter_is_full)
 {
 	__u64 most = 0xfffffffffffffffeULL;
 	int i;
@@ -208,7 +178,7 @@ TEST_F(queue, call_counter_is_full)
 
 /* ---- ring size, address, base ---- */
 
-TEST_F(queue, ring_size_bad)
+TEST_F(dev, ring_size_bad)
 {
 	static const unsigned int bad[] = {
 		0, 3, 255, 257, VHDB_QUEUE_SIZE * 2, 32768, 65536, 0x10100,
@@ -223,7 +193,7 @@ TEST_F(queue, ring_size_bad)
 	}
 }
 
-TEST_F(queue, ring_size_good)
+TEST_F(dev, ring_size_good)
 {
 	unsigned int num;
 
@@ -244,7 +214,7 @@ TEST_F(queue, ring_size_good)
 	}
 }
 
-TEST_F(queue, ring_size_from_attach)
+TEST_F(dev, ring_size_from_attach)
 {
 	struct vhdb_opts opts = { .queue_size = 32 };
 	struct vhdb_dev dev;
@@ -257,7 +227,7 @@ TEST_F(queue, ring_size_from_attach)
 }
 
 /* Alignment as in virtio spec 1.3, 2.7: 16, 2 and 4 */
-TEST_F(queue, ring_address_misaligned)
+TEST_F(dev, ring_address_misaligned)
 {
 	__u64 desc = self->vr->desc_iova;
 	__u64 avail = self->vr->avail_iova;
@@ -276,7 +246,7 @@ TEST_F(queue, ring_address_misaligned)
 					   used + 4));
 }
 
-TEST_F(queue, ring_address_wraps)
+TEST_F(dev, ring_address_wraps)
 {
 	__u64 desc = self->vr->desc_iova;
 	__u64 avail = self->vr->avail_iova;
@@ -291,7 +261,7 @@ TEST_F(queue, ring_address_wraps)
 }
 
 /* The end of a ring depends on its size, which may come last */
-TEST_F(queue, ring_address_wraps_by_a_later_size)
+TEST_F(dev, ring_address_wraps_by_a_later_size)
 {
 	__u64 top = 0xfffffffffffff000ULL;
 
@@ -314,7 +284,7 @@ TEST_F(queue, ring_address_wraps_by_a_later_size)
 }
 
 /* There is no dirty log in this dialect */
-TEST_F(queue, ring_address_flags)
+TEST_F(dev, ring_address_flags)
 {
 	struct vhost_vring_addr addr = {
 		.desc_user_addr = self->vr->desc_iova,
@@ -329,7 +299,7 @@ TEST_F(queue, ring_address_flags)
 }
 
 /* QEMU sets the addresses before it maps anything */
-TEST_F(queue, ring_address_before_the_map)
+TEST_F(dev, ring_address_before_the_map)
 {
 	ASSERT_EQ(0, vhdb_mem_unmap(self->fd, &self->dev.mem));
 	ASSERT_EQ(0, vhdb_dev_prepare(&self->dev));
@@ -338,7 +308,7 @@ TEST_F(queue, ring_address_before_the_map)
 	EXPECT_EQ(0, vhdb_dev_read(&self->dev, 0, 1));
 }
 
-TEST_F(queue, ring_base_too_large)
+TEST_F(dev, ring_base_too_large)
 {
 	unsigned int base;
 
@@ -350,7 +320,7 @@ TEST_F(queue, ring_base_too_large)
 }
 
 /* A device that goes on where another one stopped, over the wrap-around */
-TEST_F(queue, ring_base_is_where_it_starts)
+TEST_F(dev, ring_base_is_where_it_starts)
 {
 	unsigned int base;
 	int i;
@@ -371,7 +341,7 @@ TEST_F(queue, ring_base_is_where_it_starts)
 }
 
 /* It stands still for the answer, and then goes on */
-TEST_F(queue, ring_base_of_a_running_queue)
+TEST_F(dev, ring_base_of_a_running_queue)
 {
 	unsigned int base;
 	int i;
@@ -392,7 +362,7 @@ TEST_F(queue, ring_base_of_a_running_queue)
 
 /* ---- suspend, resume, enable ---- */
 
-TEST_F(queue, suspend_stands_still)
+TEST_F(dev, suspend_stands_still)
 {
 	unsigned int base;
 
@@ -418,7 +388,7 @@ TEST_F(queue, suspend_stands_still)
 }
 
 /* stop and cont by a new start: reset, then NUM, ADDR and the saved BASE */
-TEST_F(queue, suspend_then_start_at_the_base)
+TEST_F(dev, suspend_then_start_at_the_base)
 {
 	unsigned int base;
 
@@ -433,7 +403,7 @@ TEST_F(queue, suspend_then_start_at_the_base)
 	EXPECT_EQ(0, vhdb_dev_read(&self->dev, 0, 3));
 }
 
-TEST_F(queue, reset_while_suspended)
+TEST_F(dev, reset_while_suspended)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, __vhdb_suspend(self->fd));
@@ -443,7 +413,7 @@ TEST_F(queue, reset_while_suspended)
 }
 
 /* ATTACH refuses it, but it can be set later: writes go where they are for */
-TEST_F(queue, append_set_on_the_open_file)
+TEST_F(dev, append_set_on_the_open_file)
 {
 	struct stat st;
 
@@ -459,7 +429,7 @@ TEST_F(queue, append_set_on_the_open_file)
 }
 
 /* Of use to clients that reset a single queue (D4) */
-TEST_F(queue, disable_resets_the_queue)
+TEST_F(dev, disable_resets_the_queue)
 {
 	unsigned int base;
 
@@ -475,7 +445,7 @@ TEST_F(queue, disable_resets_the_queue)
 }
 
 /* What is enabled between SUSPEND and RESUME waits like the rest */
-TEST_F(queue, enable_while_suspended)
+TEST_F(dev, enable_while_suspended)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, __vhdb_set_vring_enable(self->fd, 0, 0));
@@ -491,7 +461,7 @@ TEST_F(queue, enable_while_suspended)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, __vhdb_blk_wait(self->vr, &self->scratch));
 }
 
-TEST_F(queue, enable_other_values)
+TEST_F(dev, enable_other_values)
 {
 	EXPECT_EQ(-EINVAL, __vhdb_set_vring_enable(self->fd, 0, 2));
 	EXPECT_EQ(-EINVAL, __vhdb_set_vring_enable(self->fd, 0, 0xffffffff));
@@ -500,7 +470,7 @@ TEST_F(queue, enable_other_values)
 }
 
 /* The errors of DRIVER_OK, for one queue */
-TEST_F(queue, enable_while_running_at_a_bad_address)
+TEST_F(dev, enable_while_running_at_a_bad_address)
 {
 	__u64 desc = self->vr->desc_iova;
 
@@ -515,7 +485,7 @@ TEST_F(queue, enable_while_running_at_a_bad_address)
 
 /* ---- several queues ---- */
 
-TEST_F(queue, apart_from_others)
+TEST_F(dev, apart_from_others)
 {
 	struct vhdb_opts opts = { .queues = 4 };
 	struct vhdb_scratch scratch;
@@ -539,7 +509,7 @@ TEST_F(queue, apart_from_others)
 }
 
 /* Each of them has to look when it rings */
-TEST_F(queue, one_kick_eventfd_for_all_queues)
+TEST_F(dev, one_kick_eventfd_for_all_queues)
 {
 	struct vhdb_opts opts = { .queues = 3 };
 	struct vhdb_scratch scratch;
@@ -566,7 +536,7 @@ TEST_F(queue, one_kick_eventfd_for_all_queues)
 }
 
 /* A guest may use fewer queues than there are */
-TEST_F(queue, left_disabled)
+TEST_F(dev, left_disabled)
 {
 	struct vhdb_opts opts = { .queues = 2 };
 	struct vhdb_scratch scratch;

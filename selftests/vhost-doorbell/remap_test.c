@@ -12,45 +12,7 @@
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
-#include "lib/vhdb_dev.h"
-
-#define DISK_SIZE	0x100000
-#define PAGE		4096UL
-
-/* A region for data, apart from the one with the rings */
-#define SIDE_IOVA	0x300000000ULL
-#define SIDE_SIZE	0x40000UL
-
-FIXTURE(remap)
-{
-	struct vhdb_backing disk;
-	struct vhdb_dev dev;
-	struct vhdb_guest_mem side;	/* not mapped at first */
-	struct vhdb_vring *vr;
-	struct vhdb_scratch scratch;
-	int fd;
-};
-
-FIXTURE_SETUP(remap)
-{
-	if (!vhdb_present())
-		SKIP(return, "no " VHDB_PATH);
-	ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, DISK_SIZE));
-	ASSERT_EQ(0, vhdb_dev_create(&self->dev, self->disk.fd, NULL));
-	ASSERT_EQ(0, vhdb_mem_alloc(&self->side, VHDB_MEM_ANON, SIDE_IOVA,
-				    SIDE_SIZE, NULL));
-	self->vr = &self->dev.vring[0];
-	self->scratch = vhdb_dev_scratch(&self->dev, 0);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(remap)
-{
-	EXPECT_EQ(0, vhdb_dev_check(&self->dev));
-	vhdb_dev_destroy(&self->dev);
-	vhdb_mem_free(&self->side);
-	vhdb_backing_free(&self->disk);
-}
+#include "dev_fixture.h"
 
 /* Answer to a read of one sector to @data: 0, 1 for an I/O error, or < 0 */
 static int read_to(struct vhdb_dev *dev, __u64 data, __u32 len)
@@ -64,7 +26,7 @@ static int read_to(struct vhdb_dev *dev, __u64 data, __u32 len)
 /* ---- under rings that run ---- */
 
 /* What firmware does: whole RAM sections go and come back (D2) */
-TEST_F(remap, memory_rewritten_in_a_batch_while_running)
+TEST_F(dev, memory_rewritten_in_a_batch_while_running)
 {
 	int i;
 
@@ -89,7 +51,7 @@ TEST_F(remap, memory_rewritten_in_a_batch_while_running)
  * It is not even looked at: the ring's pages could not be pinned once more,
  * because this process has taken away its own right to write to them.
  */
-TEST_F(remap, what_did_not_move_is_not_pinned_anew)
+TEST_F(dev, what_did_not_move_is_not_pinned_anew)
 {
 	struct vhdb_vring *vr = self->vr, good = *vr;
 	struct vhdb_guest_mem mem;
@@ -125,7 +87,7 @@ TEST_F(remap, what_did_not_move_is_not_pinned_anew)
 }
 
 /* The same memory in other pieces: the ring's translation is what it was */
-TEST_F(remap, memory_cut_up_in_a_batch_while_running)
+TEST_F(dev, memory_cut_up_in_a_batch_while_running)
 {
 	struct vhdb_guest_mem *mem = &self->dev.mem;
 	__u64 cut, off;
@@ -181,7 +143,7 @@ static int paused_request(struct vhdb_dev *dev, int unmap_only_used)
 	return ret ? ret : __vhdb_blk_wait(vr, &scratch);
 }
 
-TEST_F(remap, ring_unmapped_while_running)
+TEST_F(dev, ring_unmapped_while_running)
 {
 	int i;
 
@@ -192,7 +154,7 @@ TEST_F(remap, ring_unmapped_while_running)
 	}
 }
 
-TEST_F(remap, one_page_of_a_ring_unmapped_while_running)
+TEST_F(dev, one_page_of_a_ring_unmapped_while_running)
 {
 	int i;
 
@@ -204,7 +166,7 @@ TEST_F(remap, one_page_of_a_ring_unmapped_while_running)
 }
 
 /* Before the write() returns nothing of the ring is pinned any more */
-TEST_F(remap, pause_drops_the_pins)
+TEST_F(dev, pause_drops_the_pins)
 {
 	unsigned long before = vhdb_pinned(), running;
 
@@ -221,7 +183,7 @@ TEST_F(remap, pause_drops_the_pins)
 }
 
 /* Mapped again, but not so that a ring can live there */
-TEST_F(remap, ring_remapped_read_only)
+TEST_F(dev, ring_remapped_read_only)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, vhdb_mem_unmap(self->fd, &self->dev.mem));
@@ -249,7 +211,7 @@ static void move_memory(struct vhdb_dev *dev, struct vhdb_guest_mem *to)
 	vr->used = vhdb_mem_ptr(&dev->mem, vr->used_iova);
 }
 
-TEST_F(remap, ring_remapped_at_another_place)
+TEST_F(dev, ring_remapped_at_another_place)
 {
 	struct vhdb_guest_mem to;
 	int i;
@@ -268,7 +230,7 @@ TEST_F(remap, ring_remapped_at_another_place)
 	}
 }
 
-TEST_F(remap, ring_moved_in_a_batch)
+TEST_F(dev, ring_moved_in_a_batch)
 {
 	struct vhdb_guest_mem to;
 	int i;
@@ -289,7 +251,7 @@ TEST_F(remap, ring_moved_in_a_batch)
 }
 
 /* What stop and reset mean to a ring that is paused */
-TEST_F(remap, paused_then_reset)
+TEST_F(dev, paused_then_reset)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, vhdb_mem_unmap(self->fd, &self->dev.mem));
@@ -297,7 +259,7 @@ TEST_F(remap, paused_then_reset)
 	ASSERT_EQ(0, vhdb_mem_map(self->fd, &self->dev.mem, VHOST_ACCESS_RW));
 }
 
-TEST_F(remap, paused_then_suspended)
+TEST_F(dev, paused_then_suspended)
 {
 	unsigned int base;
 
@@ -318,7 +280,7 @@ TEST_F(remap, paused_then_suspended)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, __vhdb_blk_wait(self->vr, &self->scratch));
 }
 
-TEST_F(remap, resumed_while_paused)
+TEST_F(dev, resumed_while_paused)
 {
 	ASSERT_EQ(0, vhdb_dev_start(&self->dev));
 	ASSERT_EQ(0, __vhdb_suspend(self->fd));
@@ -333,7 +295,7 @@ TEST_F(remap, resumed_while_paused)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, __vhdb_blk_wait(self->vr, &self->scratch));
 }
 
-TEST_F(remap, paused_then_closed)
+TEST_F(dev, paused_then_closed)
 {
 	unsigned long before = vhdb_pinned();
 	struct vhdb_dev dev;
@@ -346,7 +308,7 @@ TEST_F(remap, paused_then_closed)
 }
 
 /* One ring loses its memory, the other does not notice */
-TEST_F(remap, one_ring_of_two_is_paused)
+TEST_F(dev, one_ring_of_two_is_paused)
 {
 	struct vhdb_opts opts = { .queues = 2 };
 	struct vhdb_scratch scratch;
@@ -402,7 +364,7 @@ static void *storm_thread(void *arg)
 }
 
 /* Each request is served or fails, and none is lost or stays */
-TEST_F(remap, data_mapped_and_unmapped_under_requests)
+TEST_F(dev, data_mapped_and_unmapped_under_requests)
 {
 	struct storm storm = {
 		.dev = &self->dev,
@@ -431,7 +393,7 @@ TEST_F(remap, data_mapped_and_unmapped_under_requests)
  * The rings' region holds the status bytes too: a request that was taken may
  * find its status gone and come back unanswered, but it comes back.
  */
-TEST_F(remap, rings_mapped_and_unmapped_under_requests)
+TEST_F(dev, rings_mapped_and_unmapped_under_requests)
 {
 	struct storm storm = {
 		.dev = &self->dev,

@@ -8,37 +8,7 @@
 #include <sys/eventfd.h>
 
 #include "kselftest_harness.h"
-#include "lib/vhdb_dev.h"
-
-#define DISK_SIZE	0x100000
-
-FIXTURE(dev)
-{
-	struct vhdb_backing disk;
-	struct vhdb_dev dev;
-	struct vhdb_vring *vr;
-	struct vhdb_scratch scratch;
-	int fd;
-};
-
-FIXTURE_SETUP(dev)
-{
-	if (!vhdb_present())
-		SKIP(return, "no " VHDB_PATH);
-	ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, DISK_SIZE));
-	ASSERT_EQ(0, vhdb_dev_create(&self->dev, self->disk.fd, NULL));
-	self->vr = &self->dev.vring[0];
-	self->scratch = vhdb_dev_scratch(&self->dev, 0);
-	self->fd = self->dev.fd;
-}
-
-FIXTURE_TEARDOWN(dev)
-{
-	/* Still usable, whatever the test did */
-	EXPECT_EQ(0, vhdb_dev_check(&self->dev));
-	vhdb_dev_destroy(&self->dev);
-	vhdb_backing_free(&self->disk);
-}
+#include "dev_fixture.h"
 
 /* ---- status (virtio spec 1.3, 2.1, 3.1) ---- */
 
