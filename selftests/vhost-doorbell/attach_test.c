@@ -62,23 +62,6 @@ FIXTURE_TEARDOWN(file)
 	vhdb_backing_free(&self->disk);
 }
 
-static int find_blk(int fd, struct vhost_doorbell_backend_info *backend)
-{
-	__u32 i;
-	int ret;
-
-	for (i = 0;; i++) {
-		memset(backend, 0xff, sizeof(*backend));
-		backend->size = sizeof(*backend);
-		backend->index = i;
-		ret = __vhdb_backend_info(fd, backend);
-		if (ret)
-			return ret;
-		if (!strncmp(backend->name, "blk", sizeof(backend->name)))
-			return 0;
-	}
-}
-
 /* ---- ATTACH: the struct ---- */
 
 TEST_F(file, attach_unknown_backend)
@@ -131,7 +114,7 @@ TEST_F(file, attach_past_the_limits)
 	ASSERT_LT(0, other);
 	ASSERT_EQ(0, __vhdb_attach(other, &self->attach));
 	ASSERT_EQ(0, __vhdb_get_info(self->fd, &info));
-	ASSERT_EQ(0, find_blk(self->fd, &blk));
+	ASSERT_EQ(0, vhdb_backend_find(self->fd, "blk", &blk));
 	close(other);
 
 	attach = self->attach;

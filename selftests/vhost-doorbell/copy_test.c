@@ -707,7 +707,6 @@ TEST(attach_refuses_what_copy_has_no_use_for)
 	struct vhost_doorbell_attach good, bad;
 	struct vhost_doorbell_backend_info info;
 	int fd = vhdb_open();
-	__u32 i;
 
 	if (fd < 0)
 		SKIP(return, "no " VHDB_PATH);
@@ -737,13 +736,7 @@ TEST(attach_refuses_what_copy_has_no_use_for)
 	EXPECT_EQ(-EOPNOTSUPP, __vhdb_attach(fd, &bad));
 	ASSERT_EQ(0, __vhdb_attach(fd, &good));
 
-	for (i = 0;; i++) {
-		info.size = sizeof(info);
-		info.index = i;
-		ASSERT_EQ(0, __vhdb_backend_info(fd, &info));
-		if (!strcmp(info.name, "copy"))
-			break;
-	}
+	ASSERT_EQ(0, vhdb_backend_find(fd, "copy", &info));
 	EXPECT_EQ(VHOST_DOORBELL_COPY_DEVICE_ID, info.device_id);
 	EXPECT_EQ(256, info.queues_max);
 	close(fd);

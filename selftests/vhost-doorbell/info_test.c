@@ -181,23 +181,6 @@ TEST_F(file, info_bad_pointer)
 
 /* ---- BACKEND_INFO ---- */
 
-static int find_blk(int fd, struct vhost_doorbell_backend_info *backend)
-{
-	__u32 i;
-	int ret;
-
-	for (i = 0;; i++) {
-		memset(backend, 0xff, sizeof(*backend));
-		backend->size = sizeof(*backend);
-		backend->index = i;
-		ret = __vhdb_backend_info(fd, backend);
-		if (ret)
-			return ret;
-		if (!strncmp(backend->name, "blk", sizeof(backend->name)))
-			return 0;
-	}
-}
-
 TEST_F(file, backend_info_blk)
 {
 	struct vhost_doorbell_info info = { .size = sizeof(info) };
@@ -206,7 +189,7 @@ TEST_F(file, backend_info_blk)
 
 	/* Whether or not its module was loaded before, it is now */
 	ASSERT_EQ(0, __vhdb_attach(self->fd, &self->attach));
-	ASSERT_EQ(0, find_blk(self->fd, &backend));
+	ASSERT_EQ(0, vhdb_backend_find(self->fd, "blk", &backend));
 	EXPECT_LE(VHOST_DOORBELL_BACKEND_INFO_SIZE_V1, backend.size);
 	EXPECT_TRUE(all_bytes(backend.name + 3, sizeof(backend.name) - 3, 0));
 	EXPECT_EQ(VIRTIO_ID_BLOCK, backend.device_id);

@@ -56,9 +56,7 @@ static int offered(int backing, __u64 allow, __u64 require, __u64 *features)
 TEST_F(layout, offered_on_request_only)
 {
 	static const __u64 bits[] = { PACKED, IN_ORDER, RESET };
-	struct vhost_doorbell_backend_info info = {
-		.size = sizeof(info),
-	};
+	struct vhost_doorbell_backend_info info;
 	__u64 plain, got;
 	unsigned int i;
 	int fd;
@@ -75,7 +73,7 @@ TEST_F(layout, offered_on_request_only)
 	/* One can learn what there is. */
 	fd = vhdb_open();
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, __vhdb_backend_info(fd, &info));
+	ASSERT_EQ(0, vhdb_backend_find(fd, "blk", &info));
 	EXPECT_EQ(ON_REQUEST, info.features & ON_REQUEST);
 	close(fd);
 }

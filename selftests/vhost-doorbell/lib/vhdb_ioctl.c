@@ -34,6 +34,23 @@ int __vhdb_backend_info(int fd, struct vhost_doorbell_backend_info *info)
 	return __vhdb_ioctl(fd, VHOST_DOORBELL_BACKEND_INFO, info);
 }
 
+int vhdb_backend_find(int fd, const char *name,
+		      struct vhost_doorbell_backend_info *info)
+{
+	__u32 i;
+	int ret;
+
+	for (i = 0;; i++) {
+		/* All of it is to be the kernel's. */
+		memset(info, 0xff, sizeof(*info));
+		info->size = sizeof(*info);
+		info->index = i;
+		ret = __vhdb_backend_info(fd, info);
+		if (ret || !strncmp(info->name, name, sizeof(info->name)))
+			return ret;
+	}
+}
+
 int __vhdb_attach(int fd, const struct vhost_doorbell_attach *attach)
 {
 	return __vhdb_ioctl(fd, VHOST_DOORBELL_ATTACH, (void *)attach);
