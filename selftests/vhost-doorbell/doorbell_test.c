@@ -16,8 +16,10 @@
 #include "lib/tiny_vm.h"
 #include "lib/vhdb_dev.h"
 
-#define LOOPS		1000
-#define CONTROL_LOOPS	100	/* exits to userspace are slow under emulation */
+/* A thousand, to be shared among up to four queues */
+#define LOOPS		(4 * vhdb_rounds(250))
+/* Exits to userspace are slow under emulation. */
+#define CONTROL_LOOPS	vhdb_rounds(100)
 
 #define MEM_SIZE	(1024 * 1024UL)
 #define RING_SIZE	256

@@ -582,7 +582,7 @@ static void *flipper(void *arg)
 	return NULL;
 }
 
-#define FLIP_ROUNDS	60
+#define FLIP_ROUNDS	vhdb_rounds(60)
 
 /* -ETIMEDOUT: a request vanished; -EOVERFLOW: more came back than was given */
 static int flip(struct vhdb_disk *disk, struct flip *f)
@@ -591,14 +591,14 @@ static int flip(struct vhdb_disk *disk, struct flip *f)
 	struct vring_desc *table = vhdb_disk_ptr(disk, disk->data + TABLE);
 	bool in_table = f->where >= (__virtio16 *)table &&
 			f->where < (__virtio16 *)(table + 3);
+	unsigned int i, rounds = FLIP_ROUNDS;
 	pthread_t thread;
-	unsigned int i;
 	int ret = 0;
 
 	f->stop = false;
 	if (pthread_create(&thread, NULL, flipper, f))
 		return -EAGAIN;
-	for (i = 0; !ret && i < FLIP_ROUNDS; i++) {
+	for (i = 0; !ret && i < rounds; i++) {
 		/* A flipped index shows a first request before it is there. */
 		__u16 used = vr->avail_idx;
 

@@ -38,6 +38,7 @@ struct rig {
 	int sockets[2];		/* from an owner to the holder of its file */
 	long pins;
 	unsigned int delay_us;	/* of a request */
+	unsigned int kills;
 	unsigned int rounds;
 	unsigned int seed;
 };

@@ -41,8 +41,11 @@
 #define CORE		VHDB_MODULE_CORE
 #define BLK		VHDB_MODULE_BLK
 
-/* Long enough to be caught in flight, short enough for hundreds of rounds */
-#define DELAY_US	10000
+/*
+ * Long enough to be caught in flight, also on a machine where all that a test
+ * does takes longer; short enough for hundreds of rounds
+ */
+#define DELAY_US	(10000 * vhdb_scale())
 
 /* MemAvailable may drift by as much, with all that goes on beside us */
 #define LEAK_KB		(48 * 1024)
@@ -152,6 +155,7 @@ FIXTURE_SETUP(kill)
 	rig->sockets[0] = -1;
 	rig->sockets[1] = -1;
 	rig->rounds = variant->rounds;
+	rig->kills = vhdb_rounds(variant->kills);
 	rig->seed = seed ? strtoul(seed, NULL, 0) : 1;
 	ASSERT_EQ(0, geteuid());
 	ASSERT_TRUE(vhdb_present());
@@ -343,9 +347,9 @@ TEST_F_TIMEOUT(kill, sigkill, TEST_SECONDS)
 	pid_t pid;
 
 	TH_LOG("VHDB_SEED=%u", rig->seed);
-	for (round = 0; round < variant->kills; round++) {
+	for (round = 0; round < rig->kills; round++) {
 		/* What is allocated once and kept is there by then */
-		if (round == variant->kills / 10) {
+		if (round == rig->kills / 10) {
 			mms = slab_objects("mm_struct");
 			available = mem_available_kb();
 		}
@@ -369,11 +373,11 @@ TEST_F_TIMEOUT(kill, sigkill, TEST_SECONDS)
 	 * Or the test doesn't do what it is for. A quarter of the owners are
 	 * never without: see owner_works().
 	 */
-	EXPECT_LE(variant->kills / 8, caught);
+	EXPECT_LE(rig->kills / 8, caught);
 
 	expect_no_leak(_metadata, rig);
 	/* A leak would have at least one of each in most of the rounds */
-	EXPECT_GE(mms + variant->kills / 2, slab_objects("mm_struct")) {
+	EXPECT_GE(mms + rig->kills / 2, slab_objects("mm_struct")) {
 		TH_LOG("mm_struct: %ld, now %ld", mms,
 		       slab_objects("mm_struct"));
 	}

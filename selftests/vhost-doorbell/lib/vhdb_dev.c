@@ -25,12 +25,25 @@
 
 /* ---- time ---- */
 
-int vhdb_timeout_ms(void)
+unsigned int vhdb_scale(void)
 {
 	const char *scale = getenv("VHDB_TIMEOUT_SCALE");
 	int n = scale ? atoi(scale) : 1;
 
-	return 10000 * (n > 0 ? n : 1);
+	return n > 0 ? n : 1;
+}
+
+unsigned int vhdb_rounds(unsigned int n)
+{
+	unsigned int least = n < VHDB_ROUNDS_MIN ? n : VHDB_ROUNDS_MIN;
+	unsigned int some = n / vhdb_scale();
+
+	return some < least ? least : some;
+}
+
+int vhdb_timeout_ms(void)
+{
+	return 10000 * vhdb_scale();
 }
 
 __u64 vhdb_now_ms(void)

@@ -80,6 +80,16 @@
 
 /* ---- time ---- */
 
+/* How slow this machine is: VHDB_TIMEOUT_SCALE, 1 unless it is set */
+unsigned int vhdb_scale(void);
+/*
+ * How often to do what may go wrong at any moment, or what is only done often:
+ * @n times; on a slow machine as many times less as it is slower, but no less
+ * than VHDB_ROUNDS_MIN. Not for what is counted by a contract ("more than 1,000
+ * entries") or by cases.
+ */
+#define VHDB_ROUNDS_MIN	8
+unsigned int vhdb_rounds(unsigned int n);
 /* Longest wait for anything that must happen, ms: 10 s x VHDB_TIMEOUT_SCALE */
 int vhdb_timeout_ms(void);
 /* Monotonic clock in ms */
@@ -189,6 +199,12 @@ int vhdb_attach_blk_path(int fd, const char *path, const struct vhdb_opts *opts)
 /* Counters of @queue or VHOST_DOORBELL_ALL_QUEUES */
 int vhdb_get_stats(int fd, unsigned int queue,
 		   struct vhost_doorbell_stats *stats);
+/*
+ * BACKEND_INFO of the back end called @name; -ENOENT if it isn't registered. Its
+ * index says nothing: they stand in the order in which they were loaded.
+ */
+int vhdb_backend_find(int fd, const char *name,
+		      struct vhost_doorbell_backend_info *info);
 
 /* ---- status ---- */
 
