@@ -9,6 +9,14 @@
 #include "dev.h"
 #include "kselftest_harness.h"
 
+/*
+ * Sanitizers and counters take time: the Makefile says what part is enough. An
+ * odd number, as it is the step through what else is gone through in full.
+ */
+#ifndef SLOWER
+#define SLOWER	1
+#endif
+
 /* Offers the chain that starts at @head, as the only new one. */
 static inline void offer(struct dev *d, u16 head)
 {

@@ -251,7 +251,7 @@ TEST(availability)
 	for (lap = 0; lap < 2; lap++) {
 		ASSERT_EQ(0, dev_init(&d, 4, F_PACKED | F_INDIRECT, lap * 4,
 				      4));
-		for (flags = 0; flags < 65536; flags++) {
+		for (flags = 0; flags < 65536; flags += SLOWER) {
 			bool avail = (flags & USED_BOTH) ==
 				     (lap ? 0x8000 : 0x0080);
 
@@ -282,7 +282,7 @@ static void signals(struct __test_metadata *_metadata, u32 num)
 	ASSERT_EQ(0, dev_init(&d, num, F_PACKED | F_EVENT_IDX, 0, 1));
 	for (start = 0; start < 2 * num; start++)
 		for (nr = 1; nr <= num; nr++)
-			for (event = 0; event < 65536; event++) {
+			for (event = 0; event < 65536; event += SLOWER) {
 				old = start % num | (start < num ? WRAP : 0);
 				d.ring.last_used = old & ~WRAP;
 				d.ring.used_flags = old & WRAP ? USED_BOTH : 0;
@@ -356,7 +356,7 @@ TEST(signal_flags_packed)
 		ASSERT_EQ(0, dev_init(&d, 4, F_PACKED | (f ? F_EVENT_IDX : 0),
 				      0, 1));
 		d.ring.told = true;
-		for (flags = 0; flags < 65536; flags++) {
+		for (flags = 0; flags < 65536; flags += SLOWER) {
 			/* A position that is not passed. */
 			mock_packed_set_event(&d.vq,
 					      vhdb_ring_base(&d.ring) >> 16 ^

@@ -15,11 +15,6 @@
 
 #include "ring_dev.h"
 
-/* The sanitizers are several times slower; the Makefile says how much. */
-#ifndef SLOWER
-#define SLOWER	1
-#endif
-
 /* Whoever sleeps longer than this was not woken. */
 #define LOST_MS	20000
 
