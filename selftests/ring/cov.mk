@@ -22,6 +22,4 @@ $(COV:%=$(BUILD)/%/done): $(BUILD)/%/done: $(BUILD)/%/run
 coverage: $(COV:%=$(BUILD)/%/done)
 	@$(HERE)/cov/report $(ENGINE) $(HERE)/cov/explained.txt $(COV:%=$(BUILD)/%)
 
-check: coverage
-
 .PHONY: coverage

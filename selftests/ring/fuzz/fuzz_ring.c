@@ -49,6 +49,7 @@
  * @segs: all of them
  * @reads: single reads since the last pop began
  * @at: read at which something breaks, 0: none
+ * @spoil: what was read is spoilt at once
  */
 struct fuzz {
 	const u8 *in;
@@ -70,6 +71,7 @@ struct fuzz {
 	struct mock_seg segs[256][SEGS];
 	u32 reads;
 	u32 at;
+	bool spoil;
 };
 
 static struct fuzz f;
@@ -180,6 +182,17 @@ static void break_desc(void *area, size_t size)
 	memcpy(p, &val, len);
 }
 
+/* A descriptor that is none of a table becomes one, of a likely length. */
+static void break_into_table(void *area, size_t size)
+{
+	u8 *p = (u8 *)area + 16 * (next16() % (size / 16));
+	u32 flags = f.d.features & F_PACKED ? 14 : 12;
+	u32 len = 16 * (next() % 9);
+
+	p[flags] = (p[flags] | I) & (next() & 1 ? ~N : ~0);
+	memcpy(p + 8, &len, sizeof(len));
+}
+
 /* 16 bits, anywhere. */
 static void break_word(void *area, size_t size, size_t at)
 {
@@ -217,14 +230,28 @@ static void break_one(void)
 			}
 		}
 		break;
+	case 5:
+		break_into_table(vq->desc, 16 * (size_t)vq->num);
+		break;
 	default:
 		break_desc(vq->desc, 16 * (size_t)vq->num);
 	}
 }
 
+static bool within(const void *p, const void *area, size_t size)
+{
+	return (const u8 *)p >= (const u8 *)area &&
+	       (const u8 *)p < (const u8 *)area + size;
+}
+
 /* Called with each single read of the engine's. */
 static void on_read(const void *p, size_t size)
 {
+	const struct mock_vq *vq = &f.d.vq;
+
+	if (f.spoil && (within(p, vq->desc, vq->layout->desc_size(vq->num)) ||
+			within(p, vq->driver, vq->layout->driver_size(vq->num))))
+		memset((void *)p, 0xff, size);
 	/* Each descriptor, of ring and of table, and the ring's own fields. */
 	CHECK(++f.reads <= 4 * (f.d.ring.num + 1) + 8);
 	if (f.at && !--f.at)
@@ -344,6 +371,23 @@ static void pop(u32 at)
 	f.popped++;
 }
 
+/* The driver spoils all that was read: what was there first is the answer. */
+static void pop_spoilt(void)
+{
+	struct mock_vq *vq = &f.d.vq;
+	size_t driver = vq->layout->driver_size(vq->num);
+	size_t desc = vq->layout->desc_size(vq->num);
+	static u8 before[2][16 * MAX_NUM];
+
+	memcpy(before[0], vq->driver, driver);
+	memcpy(before[1], vq->desc, desc);
+	f.spoil = true;
+	pop(0);
+	f.spoil = false;
+	memcpy(vq->driver, before[0], driver);
+	memcpy(vq->desc, before[1], desc);
+}
+
 static void push(void)
 {
 	u32 which, all;
@@ -446,7 +490,11 @@ static void step(void)
 			pop(0);
 		break;
 	case 8: /* something breaks during the pop */
-		pop(1 + next() % 16);
+		n = next() % 24;
+		if (n < 16)
+			pop(1 + n);
+		else
+			pop_spoilt();
 		break;
 	case 9:
 		push();
