@@ -70,13 +70,13 @@ u32 vhdb_ring_area_align(u64 features, enum vhdb_area_kind kind)
  *
  * Context: process; nothing else may use @ring.
  * Return: 0, or -EINVAL for a queue size or a position that the layout does
- * not allow.
+ * not allow, and if a buffer may have no piece at all.
  */
 int vhdb_ring_init(struct vhdb_ring *ring, const struct vhdb_ring_config *cfg)
 {
 	u32 i;
 
-	if (!vhdb_ring_num_valid(cfg->features, cfg->num))
+	if (!vhdb_ring_num_valid(cfg->features, cfg->num) || !cfg->max_segs)
 		return -EINVAL;
 
 	*ring = (struct vhdb_ring){
@@ -87,11 +87,14 @@ int vhdb_ring_init(struct vhdb_ring *ring, const struct vhdb_ring_config *cfg)
 		.in_order = cfg->features & (1ULL << VIRTIO_F_IN_ORDER),
 		.lens_implied = cfg->lens_implied,
 		.max_segs = cfg->max_segs,
+		.room = cfg->num,
 		.slots = cfg->slots,
 		.table = cfg->table,
 		.fetch = cfg->fetch,
 		.fetch_data = cfg->fetch_data,
 	};
+	if (cfg->batch_segs > cfg->max_segs)
+		ring->batch_spare = cfg->batch_segs - cfg->max_segs;
 	vhdb_ring_move(ring, cfg->desc, cfg->driver, cfg->device);
 	for (i = 0; ring->in_order && i < ring->num; i++)
 		ring->slots[i] = (struct vhdb_ring_slot){};
@@ -146,44 +149,93 @@ u32 vhdb_ring_base(const struct vhdb_ring *ring)
 }
 
 /**
- * vhdb_ring_gather() - with IN_ORDER: what can be shown now
+ * vhdb_ring_unpop() - leave the last buffers of a batch in the ring
  * @ring: the ring
+ * @chains: the buffers, the last @nr of the last vhdb_ring_pop_batch()
+ * @nr: their number
  *
- * Those that were parked and whose turn has come. Where one used element
- * stands for all, it is written where the first of them would have gone, with
- * the id and length of the last; the others are skipped (2.7.9, 2.8.8).
+ * The next batch begins with them, read anew.
  *
- * Context: used side, any.
+ * Context: available side.
  */
-void vhdb_ring_gather(struct vhdb_ring *ring)
+void vhdb_ring_unpop(struct vhdb_ring *ring, const struct vhdb_chain *chains,
+		     u32 nr)
+{
+	u32 slots = 0, i;
+
+	if (!nr)
+		return;
+	for (i = 0; i < nr; i++)
+		slots += chains[i].count;
+	if (ring->in_order) {
+		ring->room += slots;
+		ring->next_desc = chains->id;
+	}
+	if (!ring->packed) {
+		ring->last_avail -= nr;
+		return;
+	}
+	/* 2.8.1: back over the ring's end, into the lap before. */
+	if (slots > ring->last_avail) {
+		ring->last_avail += ring->num;
+		ring->avail_flags ^= VHDB_PACKED_F_BOTH;
+	}
+	ring->last_avail -= slots;
+}
+
+/* With IN_ORDER: those that were parked, and whose turn has come. */
+static void unpark(struct vhdb_ring *ring)
 {
 	struct vhdb_ring_slot *slot = &ring->slots[ring->next_slot];
-	u32 batch;
 
 	while (slot->count) {
 		u16 count = slot->count;
 
 		slot->count = 0;
+		ring->parked--;
 		vhdb_ring_put_in_order(ring, ring->next_slot, count, slot->len);
 		slot = &ring->slots[ring->next_slot];
 	}
-	if (ring->retired == ring->retiring)
+}
+
+/**
+ * vhdb_ring_gather() - with IN_ORDER: what can be shown now
+ * @ring: the ring
+ *
+ * Where one used element stands for all, it is written where the first of them
+ * would have gone, with the id and length of the last; the others are skipped
+ * (2.7.9, 2.8.8).
+ *
+ * Context: used side, any.
+ */
+void vhdb_ring_gather(struct vhdb_ring *ring)
+{
+	u32 slots, nr;
+
+	if (ring->parked)
+		unpark(ring);
+	nr = ring->batch;
+	if (!nr)
 		return;
 
-	batch = ring->batch;
+	/* No more than the ring has: all of it, if none is between. */
+	slots = ring->next_slot - ring->shown_slot;
+	if ((s32)slots <= 0)
+		slots += ring->num;
+	ring->shown_slot = ring->next_slot;
 	if (ring->lens_implied) {
 		ring->batch = 0;
 		if (ring->packed)
-			vhdb_packed_put(ring, ring->slots[ring->last_id].id,
-					batch, ring->last_len);
+			vhdb_packed_put(ring,
+					vhdb_packed_id(ring, ring->next_slot),
+					slots, ring->last_len);
 		else
-			vhdb_split_put(ring, ring->last_id, batch,
-				       ring->last_len);
+			vhdb_split_put(ring, ring->last_id, nr, ring->last_len);
 	}
 	/*
 	 * Before the driver is told. It reuses the slots when it has seen
 	 * them used, and whoever pops those has seen what it wrote since:
-	 * publish's and pop's barriers order this for ring_room(), too.
+	 * publish's and pop's barriers order this for room_take(), too.
 	 */
-	WRITE_ONCE(ring->retired, ring->retiring);
+	WRITE_ONCE(ring->retired, ring->retired + slots);
 }

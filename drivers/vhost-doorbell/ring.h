@@ -80,14 +80,12 @@ struct vhdb_chain {
 };
 
 /**
- * struct vhdb_ring_slot - with IN_ORDER: a buffer between pop and publish
+ * struct vhdb_ring_slot - with IN_ORDER: a buffer that was pushed early
  * @len: as pushed
- * @id: packed: its id (available side)
- * @count: slots that it takes once it was pushed, else 0 (used side)
+ * @count: slots that it takes, else 0
  */
 struct vhdb_ring_slot {
 	u32 len;
-	u16 id;
 	u16 count;
 };
 
@@ -100,7 +98,9 @@ struct vhdb_ring_slot {
  * @device: device area (split: the used ring)
  * @base: where to go on, as vhdb_ring_base() told, or VHDB_RING_BASE_START()
  * @table: room for VHDB_RING_INDIRECT_MAX descriptors, for indirect tables
- * @max_segs: room in &vhdb_chain.segs
+ * @max_segs: pieces that a buffer may have, at least 1
+ * @batch_segs: room in the &vhdb_chain.segs of a batch; less than @max_segs
+ *	stands for that
  * @slots: with VIRTIO_F_IN_ORDER: @num entries; else unused
  * @lens_implied: with VIRTIO_F_IN_ORDER: one used element may stand for all
  *	that is published at once. The driver then takes all but the last to be
@@ -119,6 +119,7 @@ struct vhdb_ring_config {
 	u32 base;
 	void *table;
 	u32 max_segs;
+	u32 batch_segs;
 	struct vhdb_ring_slot *slots;
 	bool lens_implied;
 	int (*fetch)(void *data, u64 addr, void *dst, u32 len);
@@ -134,6 +135,7 @@ struct vhdb_ring_config {
  * @in_order: VIRTIO_F_IN_ORDER negotiated
  * @lens_implied: as configured
  * @max_segs: as configured
+ * @batch_spare: pieces of a batch in front of its last buffer, at the most
  * @desc: descriptor area of a split ring
  * @avail: its driver area
  * @used: its device area
@@ -146,23 +148,23 @@ struct vhdb_ring_config {
  * @fetch_data: as configured
  * @last_avail: next position to take: split: index; packed: slot
  * @avail_seen: split: driver's index when it was last read
- * @next_head: split: entry of the available ring at @last_avail, if
- *	@avail_seen is ahead of that
  * @next_desc: split, in order: where the next head is to be
  * @desc_known: @next_desc counts
  * @avail_flags: packed: AVAIL and USED of a descriptor that is available
- * @popped: in order: slots taken so far
+ * @room: in order: slots that buffers in flight leave, as of @retired_seen
  * @retired_seen: in order: @retired when it was last read
  * @last_used: next position to write: split: index; packed: slot
  * @used_flags: packed: AVAIL and USED of a descriptor that is used
  * @head: packed: slot of the batch's first used descriptor
  * @head_flags: packed: its flags, which are written last
- * @batch: positions that were filled since the last publish
+ * @batch: positions that were filled since the last publish; with
+ *	@lens_implied buffers that are to share one
  * @told: a decision to signal was made before
  * @next_slot: in order: id of the buffer that is to be shown next
- * @last_id: in order: id of the last one that is in @batch, @lens_implied only
+ * @last_id: in order: id of the last one in @batch, @lens_implied only
  * @last_len: in order: its length
- * @retiring: in order: slots of all that was pushed in order so far
+ * @shown_slot: in order: @next_slot at the last publish
+ * @parked: in order: buffers that wait for their turn
  * @retired: in order: slots given back so far. Also read by the other side.
  *
  * The first group does not change after vhdb_ring_init(). The two sides,
@@ -177,6 +179,7 @@ struct vhdb_ring {
 	bool in_order;
 	bool lens_implied;
 	u32 max_segs;
+	u32 batch_spare;
 	union {
 		struct vring_desc *desc;
 		struct vring_packed_desc *slot;
@@ -196,11 +199,10 @@ struct vhdb_ring {
 
 	u16 last_avail ____cacheline_aligned_in_smp;
 	u16 avail_seen;
-	u16 next_head;
 	u16 next_desc;
 	bool desc_known;
 	u16 avail_flags;
-	u32 popped;
+	u32 room;
 	u32 retired_seen;
 
 	u16 last_used ____cacheline_aligned_in_smp;
@@ -212,7 +214,8 @@ struct vhdb_ring {
 	u16 next_slot;
 	u16 last_id;
 	u32 last_len;
-	u32 retiring;
+	u16 shown_slot;
+	u16 parked;
 	u32 retired;
 };
 
@@ -258,7 +261,9 @@ u32 vhdb_ring_base(const struct vhdb_ring *ring);
 
 /* ring_split.c */
 int vhdb_split_init(struct vhdb_ring *ring, u32 base);
-int vhdb_split_pop(struct vhdb_ring *ring, struct vhdb_chain *chain);
+int vhdb_split_pop(struct vhdb_ring *ring, struct vhdb_chain *chains, u32 max);
+int vhdb_split_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
+			    u32 max);
 bool vhdb_split_has_work(struct vhdb_ring *ring);
 void vhdb_split_disable_notify(struct vhdb_ring *ring);
 void vhdb_split_enable_notify(struct vhdb_ring *ring);
@@ -266,31 +271,58 @@ bool vhdb_split_publish(struct vhdb_ring *ring);
 
 /* ring_packed.c */
 int vhdb_packed_init(struct vhdb_ring *ring, u32 base);
-int vhdb_packed_pop(struct vhdb_ring *ring, struct vhdb_chain *chain);
+int vhdb_packed_pop(struct vhdb_ring *ring, struct vhdb_chain *chains, u32 max);
+int vhdb_packed_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
+			     u32 max);
 bool vhdb_packed_has_work(struct vhdb_ring *ring);
 void vhdb_packed_disable_notify(struct vhdb_ring *ring);
 void vhdb_packed_enable_notify(struct vhdb_ring *ring);
 bool vhdb_packed_publish(struct vhdb_ring *ring);
 
 /* ring.c */
+void vhdb_ring_unpop(struct vhdb_ring *ring, const struct vhdb_chain *chains,
+		     u32 nr);
 void vhdb_ring_gather(struct vhdb_ring *ring);
+
+/**
+ * vhdb_ring_pop_batch() - take the next buffers
+ * @ring: the ring
+ * @chains: room for @max of them. @chains->segs is the caller's array, which
+ *	has room for the ring's batch_segs and which all of them share; the rest
+ *	is set.
+ * @max: how many to take at the most, at least 1
+ *
+ * A batch ends early where less than max_segs of the array is left, and at a
+ * buffer that breaks a rule. The next batch begins with that one; its error
+ * means that the ring is broken: the caller must not use it any more.
+ *
+ * Context: available side; may sleep if the ring's fetch may.
+ * Return: the number of buffers, 0 if there is none, -errno (VHDB_RING_E*, or
+ * what fetch gave) if the driver broke the rules.
+ */
+static inline int vhdb_ring_pop_batch(struct vhdb_ring *ring,
+				      struct vhdb_chain *chains, u32 max)
+{
+	if (ring->in_order)
+		return ring->packed ?
+		       vhdb_packed_pop_in_order(ring, chains, max) :
+		       vhdb_split_pop_in_order(ring, chains, max);
+	return ring->packed ? vhdb_packed_pop(ring, chains, max) :
+			      vhdb_split_pop(ring, chains, max);
+}
 
 /**
  * vhdb_ring_pop() - take the next buffer
  * @ring: the ring
- * @chain: its pieces; @chain->segs is the caller's array, the rest is set
- *
- * After an error the ring is broken: the caller must not use it any more.
+ * @chain: as in vhdb_ring_pop_batch(), but max_segs are room enough
  *
  * Context: available side; may sleep if the ring's fetch may.
- * Return: 1 with a buffer, 0 if there is none, -errno (VHDB_RING_E*, or what
- * fetch gave) if the driver broke the rules.
+ * Return: 1 with a buffer, 0 if there is none, -errno.
  */
 static inline int vhdb_ring_pop(struct vhdb_ring *ring,
 				struct vhdb_chain *chain)
 {
-	return ring->packed ? vhdb_packed_pop(ring, chain) :
-			      vhdb_split_pop(ring, chain);
+	return vhdb_ring_pop_batch(ring, chain, 1);
 }
 
 /**
@@ -395,6 +427,16 @@ static inline void vhdb_packed_put(struct vhdb_ring *ring, u16 id, u32 count,
 }
 
 /*
+ * With IN_ORDER: the id of the buffer whose last slot is the one in front of
+ * @next. That is not read before: when the buffer is popped, its slot tells as
+ * much. What a driver has made of it since, it gets back.
+ */
+static inline u16 vhdb_packed_id(const struct vhdb_ring *ring, u32 next)
+{
+	return le16_to_cpu(READ_ONCE(ring->slot[(next ?: ring->num) - 1].id));
+}
+
+/*
  * With IN_ORDER: the buffer whose turn it is. The id is the slot of its first
  * descriptor; in a split ring that is its head, too.
  */
@@ -403,14 +445,15 @@ static inline void vhdb_ring_put_in_order(struct vhdb_ring *ring, u16 id,
 {
 	u32 next = id + count;
 
-	ring->next_slot = next >= ring->num ? next - ring->num : next;
-	ring->retiring += count;
+	if (unlikely(next >= ring->num))
+		next -= ring->num;
+	ring->next_slot = next;
 	if (ring->lens_implied) {
 		ring->last_id = id;
 		ring->last_len = len;
-		ring->batch += ring->packed ? count : 1;
+		ring->batch++;
 	} else if (ring->packed) {
-		vhdb_packed_put(ring, ring->slots[id].id, count, len);
+		vhdb_packed_put(ring, vhdb_packed_id(ring, next), count, len);
 	} else {
 		vhdb_split_put(ring, id, 1, len);
 	}
@@ -436,12 +479,13 @@ static inline void vhdb_ring_push(struct vhdb_ring *ring, u16 id, u16 count,
 			vhdb_packed_put(ring, id, count, len);
 		else
 			vhdb_split_put(ring, id, 1, len);
-	} else if (id == ring->next_slot) {
+	} else if (likely(id == ring->next_slot)) {
 		vhdb_ring_put_in_order(ring, id, count, len);
 	} else {
 		/* Parked, until all before it are there. */
 		ring->slots[id].len = len;
 		ring->slots[id].count = count;
+		ring->parked++;
 	}
 }
 

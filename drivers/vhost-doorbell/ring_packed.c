@@ -22,6 +22,31 @@ static inline bool is_available(u16 flags, u16 want)
 	return (flags & VHDB_PACKED_F_BOTH) == want;
 }
 
+/*
+ * One read of each field: what is checked is what is used. The flags were
+ * read, and tell that the descriptor is there.
+ */
+static __always_inline struct ring_desc
+desc_read(const struct vring_packed_desc *d, u16 flags)
+{
+	return (struct ring_desc){
+		.addr = le64_to_cpu(READ_ONCE(d->addr)),
+		.len = le32_to_cpu(READ_ONCE(d->len)),
+		.flags = flags,
+	};
+}
+
+/* The same for what was copied already. */
+static __always_inline struct ring_desc
+desc_copied(const struct vring_packed_desc *d)
+{
+	return (struct ring_desc){
+		.addr = le64_to_cpu(d->addr),
+		.len = le32_to_cpu(d->len),
+		.flags = le16_to_cpu(d->flags),
+	};
+}
+
 /* 2.8.14: both fields in one access. */
 union event {
 	struct vring_packed_desc_event field;
@@ -58,128 +83,204 @@ int vhdb_packed_init(struct vhdb_ring *ring, u32 base)
 						VHDB_PACKED_F_USED;
 	ring->used_flags = used & RING_WRAP ? VHDB_PACKED_F_BOTH : 0;
 	ring->next_slot = ring->last_avail;
+	ring->shown_slot = ring->last_avail;
 	event_write(ring->device_event, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
 	return 0;
 }
 
 /*
- * 2.8.7: an indirect table: one entry behind the other, and no flag but WRITE
- * means anything.
+ * 2.8.7: gathers what the entries of the indirect table refer to, which was
+ * copied: one behind the other, and no flag but WRITE means anything. 0 or
+ * -errno.
  */
-static noinline int pieces_add_table(struct vhdb_ring *ring,
-				     struct ring_pieces *pieces, u64 addr,
-				     u32 len)
+static __always_inline int table_walk(const struct vring_packed_desc *table,
+				      u32 count, struct ring_pieces *pieces)
 {
-	const struct vring_packed_desc *table = ring->table;
-	int count = table_fetch(ring, addr, len), i, err;
+	int err = 0;
+	u32 i;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < count && !err; i++) {
 		/* The mask is for a mispredicted end of the loop. */
-		const struct vring_packed_desc *d =
-			&table[i & (VHDB_RING_INDIRECT_MAX - 1)];
+		struct ring_desc d =
+			desc_copied(&table[i & (VHDB_RING_INDIRECT_MAX - 1)]);
 
-		err = pieces_add(pieces, le64_to_cpu(d->addr),
-				 le32_to_cpu(d->len),
-				 le16_to_cpu(d->flags) & VRING_DESC_F_WRITE);
-		if (err)
-			return err;
+		err = pieces_add(pieces, &d);
 	}
-	return count < 0 ? count : 0;
-}
-
-static __always_inline int packed_pop(struct vhdb_ring *ring,
-				      struct vhdb_chain *chain, bool in_order)
-{
-	u16 first = ring->last_avail, want = ring->avail_flags, flags;
-	u32 num = ring->num, i = first, count = 1;
-	const struct vring_packed_desc *d = &ring->slot[i];
-	struct ring_pieces pieces;
-	int ret;
-
-	/* 2.8.15: MUST NOT use a descriptor that was not made available */
-	flags = le16_to_cpu(READ_ONCE(d->flags));
-	if (!is_available(flags, want))
-		return 0;
-	/* The descriptors are read after the flags of the first. "pop" above. */
-	virt_rmb();
-	pieces_init(&pieces, ring, chain);
-
-	for (;;) {
-		/* One read of each field: what is checked is what is used. */
-		u64 addr = le64_to_cpu(READ_ONCE(d->addr));
-		u32 len = le32_to_cpu(READ_ONCE(d->len));
-
-		if (flags & VRING_DESC_F_INDIRECT) {
-			struct ring_pieces by_table = pieces;
-
-			/* 2.8.5, 2.8.19: a list is all direct or one table */
-			if (count > 1 || (flags & VRING_DESC_F_NEXT))
-				return -VHDB_RING_EINDIRECT;
-			/* 2.8.7: WRITE is ignored */
-			ret = pieces_add_table(ring, &by_table, addr, len);
-			pieces = by_table;
-		} else {
-			ret = pieces_add(&pieces, addr, len,
-					 flags & VRING_DESC_F_WRITE);
-		}
-		if (unlikely(ret))
-			return ret;
-		/* 2.8.1: behind the last one the wrap counter changes. */
-		if (unlikely(++i == num)) {
-			i = 0;
-			want ^= VHDB_PACKED_F_BOTH;
-		}
-		if (!(flags & VRING_DESC_F_NEXT))
-			break;
-		/* 2.8.17: no longer than the queue */
-		if (unlikely(count == num))
-			return -VHDB_RING_ELOOP;
-		count++;
-		d = &ring->slot[i];
-		/* 2.8.6: in all descriptors of the list; 2.8.15: a MUST */
-		flags = le16_to_cpu(READ_ONCE(d->flags));
-		if (unlikely(!is_available(flags, want)))
-			return -VHDB_RING_EPARTIAL;
-	}
-
-	pieces_done(&pieces, chain);
-	/* 2.8.6: the id is in the last descriptor of the list */
-	chain->id = le16_to_cpu(READ_ONCE(d->id));
-	chain->count = count;
-	if (in_order) {
-		if (unlikely(!ring_room(ring, count)))
-			return -VHDB_RING_EFULL;
-		ring->popped += count;
-		ring->slots[first].id = chain->id;
-		chain->id = first;
-	}
-	ring->last_avail = i;
-	ring->avail_flags = want;
-	return 1;
-}
-
-static noinline int packed_pop_in_order(struct vhdb_ring *ring,
-					struct vhdb_chain *chain)
-{
-	return packed_pop(ring, chain, true);
+	return err;
 }
 
 /**
- * vhdb_packed_pop() - vhdb_ring_pop() for this layout
+ * struct ring_pos - a place in the ring
+ * @d: descriptor
+ * @end: end of the ring
+ * @want: AVAIL and USED of one that is available there
+ */
+struct ring_pos {
+	const struct vring_packed_desc *d;
+	const struct vring_packed_desc *end;
+	u16 want;
+};
+
+/* Behind the last slot the wrap counter changes (2.8.1). */
+static __always_inline void pos_wrap(const struct vhdb_ring *ring,
+				     struct ring_pos *pos)
+{
+	pos->d = ring->slot;
+	pos->want ^= VHDB_PACKED_F_BOTH;
+}
+
+/* The available side's. */
+static __always_inline struct ring_pos pos_get(const struct vhdb_ring *ring)
+{
+	return (struct ring_pos){
+		.d = ring->slot + ring->last_avail,
+		.end = ring->slot + ring->num,
+		.want = ring->avail_flags,
+	};
+}
+
+static __always_inline void pos_set(struct vhdb_ring *ring, struct ring_pos pos)
+{
+	ring->last_avail = pos.d - ring->slot;
+	ring->avail_flags = pos.want;
+}
+
+/*
+ * Gathers the pieces of the list that begins with @d, at @pos, and moves on
+ * behind it, but not around the ring's end. 0 or -errno.
+ */
+static __always_inline int list_walk(struct vhdb_ring *ring,
+				     struct ring_pieces *pieces,
+				     struct ring_desc d, struct ring_pos *pos)
+{
+	const struct vring_packed_desc *head = pos->d, *stop = pos->end;
+	u16 flags;
+	int err;
+
+	if (d.flags & VRING_DESC_F_INDIRECT) {
+		pos->d++;
+		/* 2.8.7: WRITE is ignored. */
+		err = table_fetch(ring, &d);
+		return err > 0 ? table_walk(ring->table, err, pieces) : err;
+	}
+	for (;;) {
+		err = pieces_add(pieces, &d);
+		if (unlikely(err))
+			return err;
+		pos->d++;
+		if (!(d.flags & VRING_DESC_F_NEXT))
+			return 0;
+		if (unlikely(pos->d == stop)) {
+			/* 2.8.17: no longer than the queue */
+			pos_wrap(ring, pos);
+			if (stop == head || pos->d == head)
+				return -VHDB_RING_ELOOP;
+			stop = head;
+		}
+		/* 2.8.6: in all descriptors of the list; 2.8.15: a MUST */
+		flags = le16_to_cpu(READ_ONCE(pos->d->flags));
+		if (unlikely(!is_available(flags, pos->want)))
+			return -VHDB_RING_EPARTIAL;
+		/* 2.8.5, 2.8.19: a list is all direct or one table */
+		if (unlikely(flags & VRING_DESC_F_INDIRECT))
+			return -VHDB_RING_EINDIRECT;
+		d = desc_read(pos->d, flags);
+	}
+}
+
+static __always_inline int packed_pop(struct vhdb_ring *ring,
+				      struct vhdb_chain *chain, u32 max,
+				      bool in_order)
+{
+	struct vhdb_seg *seg = chain->segs, *last = seg + ring->batch_spare;
+	struct ring_pos pos = pos_get(ring);
+	u32 done = 0;
+	int ret;
+
+	do {
+		struct ring_pos next = pos;
+		struct ring_desc d;
+		s32 count = 1;
+		u16 flags;
+
+		/* 2.8.15: MUST NOT use what was not made available */
+		flags = le16_to_cpu(READ_ONCE(pos.d->flags));
+		ret = 0;
+		if (!is_available(flags, pos.want))
+			break;
+		/* The list is read after its first flags. "pop" above. */
+		virt_rmb();
+		d = desc_read(pos.d, flags);
+		chain->segs = seg;
+		if (desc_is_single(&d)) {
+			chain_single(chain, seg, &d);
+			seg++;
+			next.d++;
+		} else {
+			struct ring_pieces pieces = pieces_at(ring, seg);
+
+			ret = list_walk(ring, &pieces, d, &next);
+			if (unlikely(ret))
+				break;
+			pieces_done(&pieces, chain);
+			seg = pieces.seg;
+			/* It may have gone around the ring's end. */
+			count = next.d - pos.d;
+			if (count <= 0)
+				count += ring->num;
+		}
+		chain->count = count;
+		if (!in_order) {
+			/* 2.8.6: the id is in the list's last descriptor */
+			chain->id = le16_to_cpu(READ_ONCE(next.d[-1].id));
+		} else if (likely(room_take(ring, count))) {
+			/* Its first slot stands for it: vhdb_packed_id(). */
+			chain->id = pos.d - ring->slot;
+		} else {
+			ret = -VHDB_RING_EFULL;
+			break;
+		}
+		if (unlikely(next.d == next.end))
+			pos_wrap(ring, &next);
+		pos = next;
+		chain++;
+		/* There is max_segs left for another one. */
+	} while (++done < max && seg <= last);
+
+	pos_set(ring, pos);
+	return done ?: ret;
+}
+
+/**
+ * vhdb_packed_pop() - vhdb_ring_pop_batch() for this layout
  * @ring: the ring
- * @chain: its pieces
+ * @chains: the buffers
+ * @max: their number at the most
  *
  * 2.8.12: descriptors are taken in the order in which they are in the ring.
  * That order is also what the CPU fetches ahead by itself.
  *
  * Context: available side.
- * Return: 1, 0 or -errno.
+ * Return: the number of buffers or -errno.
  */
-int vhdb_packed_pop(struct vhdb_ring *ring, struct vhdb_chain *chain)
+int vhdb_packed_pop(struct vhdb_ring *ring, struct vhdb_chain *chains, u32 max)
 {
-	if (ring->in_order)
-		return packed_pop_in_order(ring, chain);
-	return packed_pop(ring, chain, false);
+	return packed_pop(ring, chains, max, false);
+}
+
+/**
+ * vhdb_packed_pop_in_order() - the same with IN_ORDER
+ * @ring: the ring
+ * @chains: the buffers
+ * @max: their number at the most
+ *
+ * Context: available side.
+ * Return: the number of buffers or -errno.
+ */
+int vhdb_packed_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
+			     u32 max)
+{
+	return packed_pop(ring, chains, max, true);
 }
 
 /**

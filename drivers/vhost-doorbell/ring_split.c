@@ -30,35 +30,23 @@ static inline void ring_write16(__virtio16 *p, u16 val)
 	WRITE_ONCE(*p, (__force __virtio16)cpu_to_le16(val));
 }
 
-/* The same for what was copied already. */
-static inline u16 flags_of(const struct vring_desc *d)
-{
-	return le16_to_cpu((__force __le16)d->flags);
-}
-
-static inline u16 next_of(const struct vring_desc *d)
-{
-	return le16_to_cpu((__force __le16)d->next);
-}
-
-static inline u32 len_of(const struct vring_desc *d)
-{
-	return le32_to_cpu((__force __le32)d->len);
-}
-
-static inline u64 addr_of(const struct vring_desc *d)
-{
-	return le64_to_cpu((__force __le64)d->addr);
-}
-
 /* One read of each field: what is checked is what is used. */
-static __always_inline struct vring_desc desc_copy(const struct vring_desc *from)
+static __always_inline struct ring_desc desc_read(const struct vring_desc *d)
 {
-	return (struct vring_desc){
-		.addr = READ_ONCE(from->addr),
-		.len = READ_ONCE(from->len),
-		.flags = READ_ONCE(from->flags),
-		.next = READ_ONCE(from->next),
+	return (struct ring_desc){
+		.addr = le64_to_cpu((__force __le64)READ_ONCE(d->addr)),
+		.len = le32_to_cpu((__force __le32)READ_ONCE(d->len)),
+		.flags = ring_read16(&d->flags),
+	};
+}
+
+/* The same for what was copied already. */
+static __always_inline struct ring_desc desc_copied(const struct vring_desc *d)
+{
+	return (struct ring_desc){
+		.addr = le64_to_cpu((__force __le64)d->addr),
+		.len = le32_to_cpu((__force __le32)d->len),
+		.flags = le16_to_cpu((__force __le16)d->flags),
 	};
 }
 
@@ -99,180 +87,242 @@ int vhdb_split_init(struct vhdb_ring *ring, u32 base)
 	return 0;
 }
 
-/* 2.7.5.3: walks an indirect table. */
-static noinline int pieces_add_table(struct vhdb_ring *ring,
-				     struct ring_pieces *pieces,
-				     const struct vring_desc *from)
+/*
+ * 2.7.5.3: gathers what the entries of the indirect table refer to, which was
+ * copied and ends its chain. 0 or -errno.
+ */
+static __always_inline int table_walk(const struct vring_desc *table, u32 count,
+				      struct ring_pieces *pieces)
 {
-	const struct vring_desc *table = ring->table;
-	int count, seen, err;
-	u32 i = 0;
+	const struct vring_desc *at = table;
+	u32 left, next;
+	int err;
 
-	/* 2.7.5.3.1: never together with NEXT. 2.7.5.3.2: WRITE is ignored. */
-	if (flags_of(from) & VRING_DESC_F_NEXT)
-		return -VHDB_RING_EINDIRECT;
-	count = table_fetch(ring, addr_of(from), len_of(from));
-	if (count < 0)
-		return count;
-
-	for (seen = 0; seen < count; seen++) {
-		/* The mask is for a mispredicted bound check, as in pop(). */
-		const struct vring_desc *d =
-			&table[i & (VHDB_RING_INDIRECT_MAX - 1)];
+	for (left = count; left; left--) {
+		struct ring_desc d = desc_copied(at);
 
 		/* 2.7.5.3.1: no table within a table */
-		if (flags_of(d) & VRING_DESC_F_INDIRECT)
+		if (unlikely(d.flags & VRING_DESC_F_INDIRECT))
 			return -VHDB_RING_EINDIRECT;
-		err = pieces_add(pieces, addr_of(d), len_of(d),
-				 flags_of(d) & VRING_DESC_F_WRITE);
-		if (err)
+		err = pieces_add(pieces, &d);
+		if (unlikely(err))
 			return err;
-		if (!(flags_of(d) & VRING_DESC_F_NEXT))
+		if (!(d.flags & VRING_DESC_F_NEXT))
 			return 0;
-		i = next_of(d);
-		if (i >= count)
+		next = le16_to_cpu((__force __le16)at->next);
+		if (unlikely(next >= count))
 			return -VHDB_RING_EINDEX;
+		/* The mask is for a mispredicted bound check, as in pop. */
+		at = &table[next & (VHDB_RING_INDIRECT_MAX - 1)];
 	}
 	/* More steps than entries: a loop. */
 	return -VHDB_RING_ELOOP;
 }
 
 /*
- * Reads the next entry of the available ring ahead of time, so that what it
- * refers to is in the cache when it is needed.
+ * How many buffers are available. The driver's index is read when all that it
+ * told of before are taken: once for many.
  */
-static __always_inline void head_fetch(struct vhdb_ring *ring)
+static __always_inline int avail_count(struct vhdb_ring *ring)
 {
-	u32 mask = ring->num - 1;
+	u16 count = ring->avail_seen - ring->last_avail, idx;
 
-	ring->next_head = ring_read16(&ring->avail->ring[ring->last_avail & mask]);
-	prefetch(&ring->desc[ring->next_head & mask]);
-}
-
-/* Reads the driver's index: once for all that is available. */
-static noinline int avail_refresh(struct vhdb_ring *ring)
-{
-	u16 idx = ring_read16(&ring->avail->idx);
-
-	if (idx == ring->last_avail)
-		return 0;
+	if (count)
+		return count;
+	idx = ring_read16(&ring->avail->idx);
+	count = idx - ring->last_avail;
 	/*
 	 * 2.7.6.1: an index never goes back, and 2.7.13: a driver cannot have
 	 * more buffers out than the ring holds.
 	 */
-	if ((u16)(idx - ring->last_avail) > ring->num)
+	if (count > ring->num)
 		return -VHDB_RING_EJUMP;
 	ring->avail_seen = idx;
-
 	/* Entries and descriptors are read after the index. "pop" above. */
 	virt_rmb();
-	head_fetch(ring);
-	return 1;
+	return count;
 }
 
 /*
- * With IN_ORDER, heads follow each other in the descriptor table (2.7.5). Only
- * a ring that is gone on with may begin anywhere.
+ * Reads the available ring's entries for @nr buffers. What all but the first
+ * refer to is on its way into the cache when it is looked at.
  */
-static int head_check(struct vhdb_ring *ring, u32 head)
+static __always_inline void heads_read(const struct vhdb_ring *ring,
+				       struct vhdb_chain *chain, u32 nr)
 {
-	if (!ring->desc_known) {
-		/* Nothing was pushed yet, so the other side is ours as well. */
-		ring->next_desc = head;
-		ring->next_slot = head;
-		ring->desc_known = true;
+	const __virtio16 *entries = ring->avail->ring;
+	const struct vring_desc *desc = ring->desc;
+	u32 mask = ring->num - 1, at = ring->last_avail;
+
+	chain->id = ring_read16(&entries[at & mask]);
+	while (--nr) {
+		u16 head = ring_read16(&entries[++at & mask]);
+
+		(++chain)->id = head;
+		prefetch(&desc[head & mask]);
 	}
-	return head == ring->next_desc ? 0 : -VHDB_RING_ESEQUENCE;
+}
+
+/*
+ * 2.7.5.2: with IN_ORDER descriptors follow each other in the table, so each
+ * head is known. A driver that has lost count is found out at the batch's
+ * first one.
+ */
+static __always_inline int head_check(struct vhdb_ring *ring)
+{
+	u32 mask = ring->num - 1;
+	u16 head = ring_read16(&ring->avail->ring[ring->last_avail & mask]);
+
+	if (likely(head == ring->next_desc && ring->desc_known))
+		return 0;
+	if (ring->desc_known)
+		return -VHDB_RING_ESEQUENCE;
+	/* Only a ring that is gone on with may begin anywhere. */
+	if (head > mask)
+		return -VHDB_RING_EINDEX;
+	/* Nothing was pushed yet, so the other side is ours as well. */
+	ring->next_desc = head;
+	ring->next_slot = head;
+	ring->shown_slot = head;
+	ring->desc_known = true;
+	return 0;
+}
+
+/*
+ * Gathers the pieces of the chain that begins with @d, at @i. The number of its
+ * descriptors or -errno.
+ */
+static __always_inline int chain_walk(struct vhdb_ring *ring,
+				      struct ring_pieces *pieces,
+				      struct ring_desc d, u32 i, bool in_order)
+{
+	const struct vring_desc *desc = ring->desc, *at = &desc[i];
+	u32 mask = ring->num - 1, count;
+	int err;
+
+	for (count = 1; !(d.flags & VRING_DESC_F_INDIRECT); count++) {
+		err = pieces_add(pieces, &d);
+		if (unlikely(err))
+			return err;
+		if (!(d.flags & VRING_DESC_F_NEXT))
+			return count;
+		/* 2.7.5.2: in order, next is the one behind, whatever it says. */
+		i = in_order ? i + 1 : ring_read16(&at->next);
+		if (!in_order && unlikely(i > mask))
+			return -VHDB_RING_EINDEX;
+		/* 2.7.5.2: no loops; more steps than descriptors is one. */
+		if (unlikely(count > mask))
+			return -VHDB_RING_ELOOP;
+		/* The mask is also for a mispredicted bound check. */
+		at = &desc[i & mask];
+		d = desc_read(at);
+	}
+	/* 2.7.5.3.2: it may end a chain of direct ones; WRITE is ignored. */
+	err = table_fetch(ring, &d);
+	if (err > 0)
+		err = table_walk(ring->table, err, pieces);
+	return err ?: count;
 }
 
 static __always_inline int split_pop(struct vhdb_ring *ring,
-				     struct vhdb_chain *chain, bool in_order)
+				     struct vhdb_chain *chain, u32 max,
+				     bool in_order)
 {
-	u32 num = ring->num, left = num, i;
-	struct ring_pieces pieces;
-	int ret;
+	struct vhdb_seg *seg = chain->segs, *last = seg + ring->batch_spare;
+	u32 mask = ring->num - 1, done = 0, head;
+	int nr = avail_count(ring), ret;
 
-	if (ring->avail_seen == ring->last_avail) {
-		ret = avail_refresh(ring);
-		if (ret <= 0)
-			return ret;
-	}
-	i = ring->next_head;
-	if (unlikely(i >= num))
-		return -VHDB_RING_EINDEX;
-	if (in_order && head_check(ring, i))
-		return -VHDB_RING_ESEQUENCE;
-	chain->id = i;
-	pieces_init(&pieces, ring, chain);
-
-	for (;;) {
-		/*
-		 * The mask is for a mispredicted bound check, which must read
-		 * nothing past the area.
-		 */
-		struct vring_desc d = desc_copy(&ring->desc[i & (num - 1)]);
-
-		if (flags_of(&d) & VRING_DESC_F_INDIRECT) {
-			/* 2.7.5.3.2: it may end a chain of direct ones */
-			struct ring_pieces by_table = pieces;
-
-			ret = pieces_add_table(ring, &by_table, &d);
-			if (unlikely(ret))
-				return ret;
-			pieces = by_table;
-			break;
-		}
-		ret = pieces_add(&pieces, addr_of(&d), len_of(&d),
-				 flags_of(&d) & VRING_DESC_F_WRITE);
+	if (unlikely(nr <= 0))
+		return nr;
+	if (nr > max)
+		nr = max;
+	if (in_order) {
+		ret = head_check(ring);
 		if (unlikely(ret))
 			return ret;
-		if (!(flags_of(&d) & VRING_DESC_F_NEXT))
-			break;
-		/* 2.7.5.2: in order, next is the one behind */
-		if (in_order && next_of(&d) != ((i + 1) & (num - 1)))
-			return -VHDB_RING_ESEQUENCE;
-		i = next_of(&d);
-		if (unlikely(i >= num))
-			return -VHDB_RING_EINDEX;
-		/* 2.7.5.2: no loops; more steps than descriptors is one. */
-		if (unlikely(!--left))
-			return -VHDB_RING_ELOOP;
+		head = ring->next_desc;
+	} else {
+		heads_read(ring, chain, nr);
 	}
 
-	pieces_done(&pieces, chain);
-	chain->count = 1;
-	if (in_order) {
-		chain->count = num - left + 1;
-		if (unlikely(!ring_room(ring, chain->count)))
-			return -VHDB_RING_EFULL;
-		ring->popped += chain->count;
-		ring->next_desc = (i + 1) & (num - 1);
-	}
-	ring->last_avail++;
-	if (ring->last_avail != ring->avail_seen)
-		head_fetch(ring);
-	return 1;
-}
+	do {
+		struct ring_desc d;
 
-static noinline int split_pop_in_order(struct vhdb_ring *ring,
-				       struct vhdb_chain *chain)
-{
-	return split_pop(ring, chain, true);
+		if (in_order) {
+			chain->id = head;
+		} else {
+			head = chain->id;
+			ret = -VHDB_RING_EINDEX;
+			if (unlikely(head > mask))
+				break;
+			/*
+			 * For a mispredicted bound check, which must read
+			 * nothing past the area.
+			 */
+			head &= mask;
+		}
+		d = desc_read(&ring->desc[head]);
+		chain->segs = seg;
+		if (desc_is_single(&d)) {
+			chain_single(chain, seg, &d);
+			seg++;
+			ret = 1;
+		} else {
+			struct ring_pieces pieces = pieces_at(ring, seg);
+
+			ret = chain_walk(ring, &pieces, d, head, in_order);
+			if (unlikely(ret < 0))
+				break;
+			pieces_done(&pieces, chain);
+			seg = pieces.seg;
+		}
+		chain->count = in_order ? ret : 1;
+		if (in_order) {
+			if (unlikely(!room_take(ring, ret))) {
+				ret = -VHDB_RING_EFULL;
+				break;
+			}
+			head = (head + ret) & mask;
+		}
+		chain++;
+		/* There is max_segs left for another one. */
+	} while (++done < nr && seg <= last);
+
+	ring->last_avail += done;
+	if (in_order)
+		ring->next_desc = head;
+	return done ?: ret;
 }
 
 /**
- * vhdb_split_pop() - vhdb_ring_pop() for this layout
+ * vhdb_split_pop() - vhdb_ring_pop_batch() for this layout
  * @ring: the ring
- * @chain: its pieces
+ * @chains: the buffers
+ * @max: their number at the most
  *
  * Context: available side.
- * Return: 1, 0 or -errno.
+ * Return: the number of buffers or -errno.
  */
-int vhdb_split_pop(struct vhdb_ring *ring, struct vhdb_chain *chain)
+int vhdb_split_pop(struct vhdb_ring *ring, struct vhdb_chain *chains, u32 max)
 {
-	if (ring->in_order)
-		return split_pop_in_order(ring, chain);
-	return split_pop(ring, chain, false);
+	return split_pop(ring, chains, max, false);
+}
+
+/**
+ * vhdb_split_pop_in_order() - the same with IN_ORDER
+ * @ring: the ring
+ * @chains: the buffers
+ * @max: their number at the most
+ *
+ * Descriptors lie one behind the other; the CPU fetches them ahead by itself.
+ *
+ * Context: available side.
+ * Return: the number of buffers or -errno.
+ */
+int vhdb_split_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
+			    u32 max)
+{
+	return split_pop(ring, chains, max, true);
 }
 
 /**

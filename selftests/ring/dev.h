@@ -42,6 +42,7 @@ struct desc {
  * @table: for the engine's indirect tables; an object of exactly their limit
  * @features: negotiated
  * @max_segs: pieces that a buffer may have
+ * @batch_segs: room for those of a batch, if there is more
  * @fetches: calls of the fetch function
  * @fetch_addr: argument of the last one
  * @fetch_len: argument of the last one
@@ -55,6 +56,7 @@ struct dev {
 	struct vring_desc *table;
 	u64 features;
 	u32 max_segs;
+	u32 batch_segs;
 	u32 fetches;
 	u64 fetch_addr;
 	u32 fetch_len;
@@ -90,6 +92,7 @@ static inline int dev_attach(struct dev *d, u32 num, u32 base,
 		.lens_implied = d->features & F_IMPLIED,
 		.table = d->table,
 		.max_segs = d->max_segs,
+		.batch_segs = d->batch_segs,
 		.fetch = fetch,
 		.fetch_data = d,
 	};

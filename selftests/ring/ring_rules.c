@@ -387,14 +387,19 @@ TEST(smallest)
 	EXPECT_EQ(1, vhdb_ring_pop(&d.ring, &d.chain));
 	dev_exit(&d);
 
-	/* 2.7.4: no room for a piece: a buffer of nothing is all that fits. */
-	ASSERT_EQ(0, dev_init(&d, 2, 0, 0, 0));
-	mock_desc_set(d.vq.desc, 0, ADDR(0), 1, 0, 0);
+	/* 2.7.4.1: room for one piece, though a piece of nothing is none. */
+	ASSERT_EQ(0, dev_init(&d, 2, 0, 0, 1));
+	mock_desc_set(d.vq.desc, 0, ADDR(0), 1, N, 1);
 	mock_desc_set(d.vq.desc, 1, ADDR(0), 0, 0, 0);
-	offer(&d, 1);
 	offer(&d, 0);
 	EXPECT_EQ(1, vhdb_ring_pop(&d.ring, &d.chain));
+	EXPECT_EQ(1, d.chain.nr_out + d.chain.nr_in);
+	mock_desc_set(d.vq.desc, 1, ADDR(0), 1, 0, 0);
+	offer(&d, 0);
 	EXPECT_EQ(-VHDB_RING_ETOOBIG, vhdb_ring_pop(&d.ring, &d.chain));
+	dev_exit(&d);
+
+	EXPECT_EQ(-EINVAL, dev_init(&d, 2, 0, 0, 0));
 	dev_exit(&d);
 }
 

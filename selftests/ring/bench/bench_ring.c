@@ -28,7 +28,6 @@
 #include "../stock/vringh.h"
 
 #define NUM		512
-#define BATCH_MAX	32
 /*
  * A round is made of so many short pieces, and their median counts: a piece in
  * which something else had the CPU is then not part of the figure.
@@ -41,7 +40,7 @@
 #define PASSES		16
 
 static const u32 chains[] = { 1, 2, 3, 16 };
-static const u32 batches[] = { 1, BATCH_MAX };
+static const u32 batches[] = { 1, BENCH_BATCH_MAX };
 
 static const struct layout {
 	const char *name;
@@ -75,21 +74,13 @@ static void die(const struct bench *b, const char *what)
 /* Takes up to @batch buffers and gives them back. Their number. */
 static u32 engine_serve(struct bench_device *dev, u32 batch)
 {
-	struct {
-		u16 id;
-		u16 count;
-	} held[BATCH_MAX];
-	u32 n = 0, i;
+	int n = vhdb_ring_pop_batch(&dev->ring, dev->chains, batch);
+	const struct vhdb_chain *c;
 
-	while (n < batch && vhdb_ring_pop(&dev->ring, &dev->chain) == 1) {
-		held[n].id = dev->chain.id;
-		held[n].count = dev->chain.count;
-		n++;
-	}
-	if (!n)
+	if (n <= 0)
 		return 0;
-	for (i = 0; i < n; i++)
-		vhdb_ring_push(&dev->ring, held[i].id, held[i].count, 0);
+	for (c = dev->chains; c < dev->chains + n; c++)
+		vhdb_ring_push(&dev->ring, c->id, c->count, 0);
 	vhdb_ring_publish(&dev->ring);
 	return n;
 }
@@ -168,20 +159,25 @@ static void reap(struct bench *b, u32 nr)
 static void check(struct bench *b)
 {
 	u32 i, nr = fill(b), chain = b->d.shape.chain;
+	const struct vhdb_chain *last = &b->dev.chains[b->batch - 1];
 
 	serve(b, nr);
 	reap(b, nr);
 	for (i = 0; i < chain; i++) {
-		u64 addr = b->dev.segs[i].addr;
-		u32 len = b->dev.segs[i].len;
+		u64 addr = 0;
+		u32 len = 0;
 
-		if (b->vringh && stock_vringh_piece(b->vringh, i, &addr, &len))
+		if (!b->vringh) {
+			addr = last->segs[i].addr;
+			len = last->segs[i].len;
+		} else if (stock_vringh_piece(b->vringh, i, &addr, &len)) {
 			die(b, "pieces are missing");
+		}
 		if (addr != bench_addr(i) || len != bench_len(i))
 			die(b, "another piece");
 	}
-	if (!b->vringh && (b->dev.chain.nr_out != bench_nr_out(chain) ||
-			   b->dev.chain.nr_out + b->dev.chain.nr_in != chain))
+	if (!b->vringh && (last->nr_out != bench_nr_out(chain) ||
+			   last->nr_out + last->nr_in != chain))
 		die(b, "another number of pieces");
 }
 

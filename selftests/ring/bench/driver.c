@@ -257,12 +257,13 @@ int bench_device_init(struct bench_device *dev, const struct bench_driver *d)
 		.device = d->device,
 		.base = VHDB_RING_BASE_START(d->shape.features),
 		.table = dev->table,
-		.max_segs = sizeof(dev->segs) / sizeof(*dev->segs),
+		.max_segs = BENCH_CHAIN_MAX,
+		.batch_segs = BENCH_BATCH_MAX * BENCH_CHAIN_MAX,
 		.lens_implied = true,
 		.fetch = device_fetch,
 	};
 
-	dev->chain.segs = dev->segs;
+	dev->chains[0].segs = dev->segs;
 	dev->order = calloc(d->shape.num, sizeof(*dev->order));
 	cfg.slots = dev->order;
 	return dev->order ? vhdb_ring_init(&dev->ring, &cfg) : -ENOMEM;

@@ -10,6 +10,10 @@
 
 #include "../../../drivers/vhost-doorbell/ring.h"
 
+/* Buffers that a device takes at once, and pieces of one, at the most. */
+#define BENCH_BATCH_MAX	32
+#define BENCH_CHAIN_MAX	16
+
 /**
  * struct bench_shape - what is on a ring
  * @features: RING_PACKED, IN_ORDER; the rest is given
@@ -97,15 +101,15 @@ bool bench_driver_need_kick(struct bench_driver *d, u32 nr);
 /**
  * struct bench_device - the engine on such a ring
  * @ring: the ring
- * @chain: what pop fills
- * @segs: its pieces
+ * @chains: what pop fills
+ * @segs: their pieces
  * @table: for indirect tables
  * @order: for IN_ORDER
  */
 struct bench_device {
 	struct vhdb_ring ring;
-	struct vhdb_chain chain;
-	struct vhdb_seg segs[64];
+	struct vhdb_chain chains[BENCH_BATCH_MAX];
+	struct vhdb_seg segs[BENCH_BATCH_MAX * BENCH_CHAIN_MAX];
 	struct vring_desc table[VHDB_RING_INDIRECT_MAX];
 	struct vhdb_ring_slot *order;
 };

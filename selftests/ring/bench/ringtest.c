@@ -134,7 +134,7 @@ bool enable_kick(void)
 
 bool use_buf(unsigned int *len, void **buf)
 {
-	struct vhdb_chain *c = &host.dev.chain;
+	struct vhdb_chain *c = &host.dev.chains[0];
 
 	if (vhdb_ring_pop(&host.dev.ring, c) != 1)
 		return false;

@@ -92,7 +92,7 @@ static bool table(const struct dev *d, struct ref *ref, const struct ref_desc *a
 /* Slots that buffers in flight leave. */
 static u32 room(const struct dev *d)
 {
-	return d->ring.num - (d->ring.popped - d->ring.retired);
+	return d->ring.room + d->ring.retired - d->ring.retired_seen;
 }
 
 static bool ref_split(const struct dev *d, struct ref *ref)
@@ -104,15 +104,14 @@ static bool ref_split(const struct dev *d, struct ref *ref)
 	struct ref_desc e;
 
 	ref->ret = 0;
-	i = r->next_head;
 	if (r->avail_seen == r->last_avail) {
 		if (idx == r->last_avail)
 			return true;
 		if ((u16)(idx - r->last_avail) > num)
 			return false;
-		i = number((const u8 *)d->vq.driver + 4 +
-			   2 * (size_t)(r->last_avail % num), 2);
 	}
+	i = number((const u8 *)d->vq.driver + 4 +
+		   2 * (size_t)(r->last_avail % num), 2);
 	ref->ret = 1;
 	ref->id = i;
 	if (in_order && r->desc_known && i != r->next_desc)
@@ -130,9 +129,8 @@ static bool ref_split(const struct dev *d, struct ref *ref)
 			return false;
 		if (!(e.flags & N))
 			break;
-		if (in_order && e.next != (i + 1) % num)
-			return false;
-		i = e.next;
+		/* 2.7.5.2: in order, the one behind, whatever it says. */
+		i = in_order ? (i + 1) % num : e.next;
 	}
 	if (ref->count > num)
 		return false;
