@@ -156,6 +156,42 @@ static void end(struct vhdb_vq *vq, u8 epoch, int nr)
 		wake_up_var(&vq->inflight[epoch]);
 }
 
+/*
+ * The next request's pieces. Requests are taken from the ring in batches, no
+ * more than the run has left. NULL if there is none or the ring is broken.
+ */
+static const struct vhdb_chain *chain_next(struct vhdb_vq *vq)
+{
+	if (vq->next_chain == vq->nr_chains) {
+		u32 max = min_t(u32, vq->requests_left, VHDB_BATCH);
+		int ret;
+
+		vq->chains[0].segs = vq->segs;
+		ret = vhdb_ring_pop_batch(&vq->ring, vq->chains, max);
+		vq->nr_chains = max(ret, 0);
+		vq->next_chain = 0;
+		if (ret < 0)
+			vhdb_vq_break(vq, ret);
+		if (ret <= 0)
+			return NULL;
+	}
+	return &vq->chains[vq->next_chain++];
+}
+
+/**
+ * vhdb_requests_unpop() - leave in the ring what a run has not come to
+ * @vq: the queue
+ *
+ * Context: the worker, at the end of a run.
+ */
+void vhdb_requests_unpop(struct vhdb_vq *vq)
+{
+	vhdb_ring_unpop(&vq->ring, &vq->chains[vq->next_chain],
+			vq->nr_chains - vq->next_chain);
+	vq->nr_chains = 0;
+	vq->next_chain = 0;
+}
+
 /**
  * vhdb_vq_next() - take the next request
  * @vq: the queue
@@ -170,7 +206,7 @@ static void end(struct vhdb_vq *vq, u8 epoch, int nr)
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 {
 	struct vhdb_request *rq = vq->deferred;
-	int ret;
+	const struct vhdb_chain *chain;
 
 	if (rq) {
 		vq->deferred = NULL;
@@ -181,13 +217,9 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 	if (vq->broken || !vq->requests_left || !vq->bytes_left)
 		return NULL;
 
-	vq->chain.segs = vq->segs;
-	ret = vhdb_ring_pop(&vq->ring, &vq->chain);
-	if (ret <= 0) {
-		if (ret)
-			vhdb_vq_break(vq, ret);
+	chain = chain_next(vq);
+	if (!chain)
 		return NULL;
-	}
 
 	rq = free_get(vq);
 	if (!rq) {
@@ -198,18 +230,17 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 
 	vq->requests_left--;
 	vq->run_stats.requests++;
-	rq->id = vq->chain.id;
-	rq->count = vq->chain.count;
+	rq->id = chain->id;
+	rq->count = chain->count;
 	rq->resumed = false;
 	rq->failed = false;
 	rq->bytes_read = 0;
 	rq->bytes_written = 0;
 	start(vq, rq);
 
-	cursor_init(&vq->out, vq->segs, vq->chain.nr_out);
-	cursor_init(&vq->in, vq->segs + vq->chain.nr_out, vq->chain.nr_in);
-	trace_vhdb_pop(vq->dev, vq->index, rq->id, vq->chain.nr_out,
-		       vq->chain.nr_in);
+	cursor_init(&vq->out, chain->segs, chain->nr_out);
+	cursor_init(&vq->in, chain->segs + chain->nr_out, chain->nr_in);
+	trace_vhdb_pop(vq->dev, vq->index, rq->id, chain->nr_out, chain->nr_in);
 	return rq;
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_next);

@@ -161,6 +161,8 @@ static void run(struct vhdb_vq *vq, u32 requests)
 	vq->bytes_left = VHDB_RUN_BYTES;
 	WRITE_ONCE(vq->runner, current);
 	vq->dev->backend->run(vq);
+	/* Between runs the ring's base is that of what was served. */
+	vhdb_requests_unpop(vq);
 	WRITE_ONCE(vq->runner, NULL);
 	flush_inline(vq);
 }
@@ -296,7 +298,7 @@ static void free_storage(struct vhdb_vq *vq)
 
 static int alloc_storage(struct vhdb_vq *vq)
 {
-	vq->segs = kvcalloc(VHDB_SEGS_MAX, sizeof(*vq->segs),
+	vq->segs = kvcalloc(VHDB_BATCH_SEGS, sizeof(*vq->segs),
 			    GFP_KERNEL_ACCOUNT);
 	vq->table = kvcalloc(VHDB_RING_INDIRECT_MAX, sizeof(*vq->table),
 			     GFP_KERNEL_ACCOUNT);
@@ -355,6 +357,7 @@ int vhdb_vq_start(struct vhdb_vq *vq)
 		.base = current_base(vq),
 		.table = vq->table,
 		.max_segs = VHDB_SEGS_MAX,
+		.batch_segs = VHDB_BATCH_SEGS,
 		.slots = vq->slots,
 		.lens_implied = vq->dev->backend->lens_implied,
 		.fetch = vhdb_fetch,

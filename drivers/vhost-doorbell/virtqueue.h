@@ -23,6 +23,13 @@ struct vhdb_device;
 /* Pieces of one request: an indirect table's limit. */
 static_assert(VHDB_SEGS_MAX == VHDB_RING_INDIRECT_MAX);
 
+/*
+ * Requests that are taken from the ring at once, and the pieces that there is
+ * room for. Room for one of the largest is left behind few of a usual size.
+ */
+#define VHDB_BATCH	32
+#define VHDB_BATCH_SEGS	(VHDB_SEGS_MAX + 4 * VHDB_BATCH)
+
 /**
  * struct vhdb_cursor - a place in one direction of a request
  * @seg: next piece
@@ -83,8 +90,10 @@ struct vhdb_run_stats {
  * @work: the worker's work on this queue
  * @area: the ring's memory
  * @ring: the engine; its used side is under @done_lock
- * @chain: the request that is being looked at
- * @segs: room for its pieces
+ * @chains: requests that were taken from the ring in one go
+ * @nr_chains: how many
+ * @next_chain: the first of them that was not looked at yet
+ * @segs: room for their pieces
  * @table: room for an indirect table
  * @slots: with IN_ORDER, where the engine parks what is early
  * @out: where the back end is in what it reads
@@ -129,7 +138,9 @@ struct vhdb_vq {
 	struct vhdb_work work;
 	struct vhdb_area area[VHDB_AREAS];
 	struct vhdb_ring ring;
-	struct vhdb_chain chain;
+	struct vhdb_chain chains[VHDB_BATCH];
+	u32 nr_chains;
+	u32 next_chain;
 	struct vhdb_seg *segs;
 	struct vring_desc *table;
 	struct vhdb_ring_slot *slots;
@@ -166,6 +177,7 @@ int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base);
 
 /* request.c */
 int vhdb_requests_alloc(struct vhdb_vq *vq);
+void vhdb_requests_unpop(struct vhdb_vq *vq);
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list);
 int vhdb_fetch(void *data, u64 iova, void *to, u32 len);
 
