@@ -72,10 +72,15 @@ static long worker_status(pid_t tid, const char *key)
 	return vhdb_file_value(path, key, -1);
 }
 
+/* Two of our own; an empty path if there is none */
+struct cgroups {
+	char path[2][64];
+};
+
 FIXTURE(worker)
 {
 	struct vhdb_backing disk;
-	char cgroup[2][64];	/* of ours, and empty if there is none */
+	struct cgroups cg;
 };
 
 FIXTURE_SETUP(worker)
@@ -89,11 +94,11 @@ FIXTURE_TEARDOWN(worker)
 {
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(self->cgroup); i++) {
-		if (!self->cgroup[i][0])
+	for (i = 0; i < ARRAY_SIZE(self->cg.path); i++) {
+		if (!self->cg.path[i][0])
 			continue;
 		vhdb_write_file(CGROUPS "/cgroup.procs", "0");
-		EXPECT_TRUE(vhdb_wait_for(!rmdir(self->cgroup[i])));
+		EXPECT_TRUE(vhdb_wait_for(!rmdir(self->cg.path[i])));
 	}
 	vhdb_backing_free(&self->disk);
 }
@@ -146,7 +151,7 @@ static long cgroup_value(const char *cgroup, const char *file)
 
 /* Two cgroups with a count of tasks: NULL, or what is lacking */
 static const char *cgroups_create(struct __test_metadata *_metadata,
-				  FIXTURE_DATA(worker) *self)
+				  struct cgroups *cg)
 {
 	unsigned int i;
 
@@ -154,10 +159,10 @@ static const char *cgroups_create(struct __test_metadata *_metadata,
 		return "no cgroup2 at " CGROUPS;
 	if (vhdb_write_file(CGROUPS "/cgroup.subtree_control", "+pids"))
 		return "no pids controller";
-	for (i = 0; i < ARRAY_SIZE(self->cgroup); i++) {
-		snprintf(self->cgroup[i], sizeof(self->cgroup[i]),
+	for (i = 0; i < ARRAY_SIZE(cg->path); i++) {
+		snprintf(cg->path[i], sizeof(cg->path[i]),
 			 CGROUPS "/vhdb-%d-%u", getpid(), i);
-		EXPECT_EQ(0, mkdir(self->cgroup[i], 0755));
+		EXPECT_EQ(0, mkdir(cg->path[i], 0755));
 	}
 	return NULL;
 }
@@ -174,40 +179,40 @@ static bool in_cgroup(pid_t tid, const char *cgroup)
 
 TEST_F(worker, cgroup_of_the_owner)
 {
-	const char *lacks = cgroups_create(_metadata, self);
+	const char *lacks = cgroups_create(_metadata, &self->cg);
 	struct vhdb_dev dev;
 	pid_t tid;
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
-	ASSERT_EQ(0, cgroup_set(self->cgroup[0], "cgroup.procs", "0"));
-	EXPECT_EQ(1, cgroup_value(self->cgroup[0], "pids.current"));
+	ASSERT_EQ(0, cgroup_set(self->cg.path[0], "cgroup.procs", "0"));
+	EXPECT_EQ(1, cgroup_value(self->cg.path[0], "pids.current"));
 	ASSERT_EQ(0, vhdb_dev_create(&dev, self->disk.fd, NULL));
 	tid = worker();
 	ASSERT_LT(0, tid);
-	EXPECT_TRUE(in_cgroup(tid, self->cgroup[0]));
-	EXPECT_EQ(2, cgroup_value(self->cgroup[0], "pids.current"));
+	EXPECT_TRUE(in_cgroup(tid, self->cg.path[0]));
+	EXPECT_EQ(2, cgroup_value(self->cg.path[0], "pids.current"));
 
 	/* A thread goes where its process does; a kthread stays */
-	ASSERT_EQ(0, cgroup_set(self->cgroup[1], "cgroup.procs", "0"));
-	EXPECT_TRUE(in_cgroup(tid, self->cgroup[has_vhost_task()]));
+	ASSERT_EQ(0, cgroup_set(self->cg.path[1], "cgroup.procs", "0"));
+	EXPECT_TRUE(in_cgroup(tid, self->cg.path[has_vhost_task()]));
 
 	vhdb_dev_destroy(&dev);
-	EXPECT_TRUE(vhdb_wait_for(cgroup_value(self->cgroup[1],
+	EXPECT_TRUE(vhdb_wait_for(cgroup_value(self->cg.path[1],
 					       "pids.current") == 1));
-	EXPECT_EQ(0, cgroup_value(self->cgroup[0], "pids.current"));
+	EXPECT_EQ(0, cgroup_value(self->cg.path[0], "pids.current"));
 }
 
 /* No more threads for this owner: it is told so, and may try again */
 TEST_F(worker, limit_of_the_owner)
 {
-	const char *lacks = cgroups_create(_metadata, self);
+	const char *lacks = cgroups_create(_metadata, &self->cg);
 	int fd, ret;
 
 	if (lacks)
 		SKIP(return, "%s", lacks);
-	ASSERT_EQ(0, cgroup_set(self->cgroup[0], "cgroup.procs", "0"));
-	ASSERT_EQ(0, cgroup_set(self->cgroup[0], "pids.max", "1"));
+	ASSERT_EQ(0, cgroup_set(self->cg.path[0], "cgroup.procs", "0"));
+	ASSERT_EQ(0, cgroup_set(self->cg.path[0], "pids.max", "1"));
 	fd = vhdb_open();
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, vhdb_attach_blk(fd, self->disk.fd, NULL));
@@ -218,7 +223,7 @@ TEST_F(worker, limit_of_the_owner)
 			TH_LOG("%d", ret);
 		}
 		EXPECT_EQ(0, worker());
-		ASSERT_EQ(0, cgroup_set(self->cgroup[0], "pids.max", "2"));
+		ASSERT_EQ(0, cgroup_set(self->cg.path[0], "pids.max", "2"));
 		ret = __vhdb_set_owner(fd);
 	}
 	EXPECT_EQ(0, ret);
