@@ -371,21 +371,28 @@ static void pop(u32 at)
 	f.popped++;
 }
 
+/* What the driver wrote, as it was. */
+static u8 driver_before[16 * MAX_NUM], desc_before[16 * MAX_NUM];
+
+static void areas_save(void)
+{
+	const struct mock_vq *vq = &f.d.vq;
+
+	memcpy(driver_before, vq->driver, vq->layout->driver_size(vq->num));
+	memcpy(desc_before, vq->desc, vq->layout->desc_size(vq->num));
+}
+
 /* The driver spoils all that was read: what was there first is the answer. */
 static void pop_spoilt(void)
 {
-	struct mock_vq *vq = &f.d.vq;
-	size_t driver = vq->layout->driver_size(vq->num);
-	size_t desc = vq->layout->desc_size(vq->num);
-	static u8 before[2][16 * MAX_NUM];
+	const struct mock_vq *vq = &f.d.vq;
 
-	memcpy(before[0], vq->driver, driver);
-	memcpy(before[1], vq->desc, desc);
+	areas_save();
 	f.spoil = true;
 	pop(0);
 	f.spoil = false;
-	memcpy(vq->driver, before[0], driver);
-	memcpy(vq->desc, before[1], desc);
+	memcpy(vq->driver, driver_before, vq->layout->driver_size(vq->num));
+	memcpy(vq->desc, desc_before, vq->layout->desc_size(vq->num));
 }
 
 static void push(void)
@@ -405,18 +412,16 @@ static void push(void)
 /* The device's calls that write: they write to what is the device's only. */
 static void publish(void (*call)(void))
 {
-	struct mock_vq *vq = &f.d.vq;
-	size_t driver = vq->layout->driver_size(vq->num);
-	size_t desc = vq->layout->desc_size(vq->num);
-	static u8 before[2][16 * MAX_NUM];
+	const struct mock_vq *vq = &f.d.vq;
 
-	memcpy(before[0], vq->driver, driver);
-	memcpy(before[1], vq->desc, desc);
+	areas_save();
 	f.reads = 0;
 	call();
-	CHECK(!memcmp(before[0], vq->driver, driver));
+	CHECK(!memcmp(driver_before, vq->driver,
+		      vq->layout->driver_size(vq->num)));
 	if (!(f.d.features & F_PACKED))
-		CHECK(!memcmp(before[1], vq->desc, desc));
+		CHECK(!memcmp(desc_before, vq->desc,
+			      vq->layout->desc_size(vq->num)));
 }
 
 static void call_publish(void)
