@@ -8,6 +8,7 @@
 
 #include "dev.h"
 #include "kselftest_harness.h"
+#include "rnd.h"
 
 /*
  * Sanitizers and counters take time: the Makefile says what part is enough. An
@@ -47,27 +48,6 @@ static inline bool model_event(u16 event, u16 new, u16 old)
 		if (old == event)
 			return true;
 	return false;
-}
-
-/* xorshift64: the same numbers each time, so that a failure comes back. */
-static inline u64 rnd(u64 *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
-/* A number below @n. */
-static inline u32 below(u64 *state, u32 n)
-{
-	return (rnd(state) >> 32) % n;
-}
-
-/* True once in @n times. */
-static inline bool once_in(u64 *state, u32 n)
-{
-	return !below(state, n);
 }
 
 /* Split rings. A ring that a test needs is in self->d. */

@@ -7,6 +7,7 @@
 #define VHDB_STOCK_RUN_H
 
 #include "../../drivers/vhost-doorbell/ring.h"
+#include "rnd.h"
 #include "stock/driver.h"
 
 /* Pieces of a buffer, their words, and the room for all of them. */
@@ -94,21 +95,6 @@ struct run {
 	u64 device_seed;
 	bool device_waits;
 };
-
-/* xorshift64: the same numbers each time, so that a failure comes back. */
-static inline u64 rnd(u64 *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
-/* A number below @n. */
-static inline u32 below(u64 *state, u32 n)
-{
-	return (rnd(state) >> 32) % n;
-}
 
 struct run *run_new(u32 num, u64 features, u64 total, u64 seed);
 void run_free(struct run *r);
