@@ -8,8 +8,10 @@
  * memory here; who mapped them, and who the driver is, is the caller's affair.
  *
  * The driver is hostile. Each field that it can write is read once into a
- * local, checked, and never read again. A violation is answered with an error
- * from vhdb_ring_pop(), after which the caller stops using the ring.
+ * local, checked, and never read again, unless all that came of it is undone:
+ * a buffer that is left in the ring is read anew with the next batch. A
+ * violation is answered with an error from vhdb_ring_pop_batch(), after which
+ * the caller stops using the ring.
  *
  * What the engine does not know is which buffers are out: a driver may offer
  * one twice, or more of them than the ring has descriptors. The caller bounds
@@ -17,8 +19,8 @@
  *
  * A ring has two sides that may run at the same time:
  *
- *   available side: vhdb_ring_pop(), the notification calls. One caller at a
- *                   time (the queue's worker).
+ *   available side: vhdb_ring_pop_batch(), vhdb_ring_unpop(), the notification
+ *                   calls. One caller at a time (the queue's worker).
  *   used side:      vhdb_ring_push(), vhdb_ring_publish(). One caller at a
  *                   time (who holds the queue's completion lock).
  *
