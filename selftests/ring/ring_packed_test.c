@@ -161,6 +161,14 @@ static const struct rule rules[] = { {
 	.table_len = 32,
 	.ret = -VHDB_RING_EORDER,
 }, {
+	.name = "read after write in a table that goes on",
+	.features = F_INDIRECT,
+	.desc = { { 0, 0, I, 0 } },
+	.table = { { ADDR(0), 1, W, 0 }, { ADDR(1), 1, 0, 0 },
+		   { ADDR(2), 1, W, 0 } },
+	.table_len = 48,
+	.ret = -VHDB_RING_EORDER,
+}, {
 	.name = "one piece too many in a table",
 	.features = F_INDIRECT,
 	.desc = { { 0, 0, I, 0 } },
@@ -646,6 +654,15 @@ TEST(split_in_order_sequence)
 	offer(&d, 3);
 	ASSERT_EQ(1, vhdb_ring_pop(&d.ring, &d.chain));
 	EXPECT_EQ(4, d.chain.count);
+	dev_exit(&d);
+
+	/* Anywhere in the table, that is. */
+	ASSERT_EQ(0, dev_init(&d, 4, F_IN_ORDER, 0, 4));
+	mock_desc_set(d.vq.desc, 0, ADDR(0), 1, 0, 0);
+	for (i = 4; i <= 0xffff; i += i < 8 ? 1 : 0x1fff) {
+		offer(&d, i);
+		ASSERT_EQ(-VHDB_RING_EINDEX, vhdb_ring_pop(&d.ring, &d.chain));
+	}
 	dev_exit(&d);
 
 	/* What next says is not looked at: it is the one behind. */
