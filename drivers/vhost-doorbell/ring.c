@@ -161,7 +161,7 @@ u32 vhdb_ring_base(const struct vhdb_ring *ring)
 void vhdb_ring_unpop(struct vhdb_ring *ring, const struct vhdb_chain *chains,
 		     u32 nr)
 {
-	u32 slots = 0, i;
+	u32 slots = 0, at, i;
 
 	if (!nr)
 		return;
@@ -175,12 +175,16 @@ void vhdb_ring_unpop(struct vhdb_ring *ring, const struct vhdb_chain *chains,
 		ring->last_avail -= nr;
 		return;
 	}
-	/* 2.8.1: back over the ring's end, into the lap before. */
-	if (slots > ring->last_avail) {
-		ring->last_avail += ring->num;
+	/*
+	 * 2.8.1: back over the ring's end, into the lap before; and further, if
+	 * the driver made slots available again before they were used.
+	 */
+	at = ring->last_avail;
+	while (slots > at) {
+		at += ring->num;
 		ring->avail_flags ^= VHDB_PACKED_F_BOTH;
 	}
-	ring->last_avail -= slots;
+	ring->last_avail = at - slots;
 }
 
 /* With IN_ORDER: those that were parked, and whose turn has come. */

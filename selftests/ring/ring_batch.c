@@ -315,4 +315,49 @@ TEST_F(any, full_in_a_batch)
 	dev_exit(d);
 }
 
+/* The driver makes each slot available again, in the next lap, once it was seen. */
+static struct dev *lapped;
+static u32 laps_slot;
+
+static void lap(enum shim_barrier kind)
+{
+	u32 len;
+	u16 id, flags;
+
+	mock_packed_get(&lapped->vq, laps_slot, &len, &id, &flags);
+	mock_packed_set(&lapped->vq, laps_slot, ADDR(0), 1, id,
+			flags ^ mock_packed_avail(0) ^ mock_packed_avail(0x8000));
+	laps_slot = (laps_slot + 1) % lapped->vq.num;
+}
+
+/* A batch of more slots than there are: back over the ring's end more than once. */
+TEST(unpop_laps_packed)
+{
+	static const u32 nums[] = { 1, 2, 3, 7 };
+	struct vhdb_chain chains[BATCH_MAX];
+	struct dev d;
+	u32 i, slot, keep, base;
+
+	for (i = 0; i < sizeof(nums) / sizeof(*nums); i++) {
+		for (keep = 0; keep <= BATCH_MAX; keep++) {
+			ASSERT_EQ(0, batch_init(&d, nums[i], F_PACKED, 0));
+			d.ring.batch_spare = BATCH_SPARE + BATCH_SEGS - 1;
+			for (slot = 0; slot < nums[i]; slot++)
+				mock_packed_set(&d.vq, slot, ADDR(0), 1, 0,
+						mock_packed_avail(0x8000));
+			lapped = &d;
+			laps_slot = 0;
+			shim_hooks.barrier = lap;
+			ASSERT_EQ(BATCH_MAX, batch_pop(&d, chains, BATCH_MAX));
+			shim_hooks.barrier = NULL;
+			vhdb_ring_unpop(&d.ring, &chains[keep],
+					BATCH_MAX - keep);
+			base = keep % nums[i];
+			base |= keep / nums[i] % 2 ? 0 : 0x8000;
+			EXPECT_EQ(base, vhdb_ring_base(&d.ring) & 0xffff);
+			dev_exit(&d);
+		}
+	}
+}
+
 TEST_HARNESS_MAIN
