@@ -20,6 +20,8 @@
 
 #define SEGS		8	/* pieces of one of our buffers, at the most */
 #define MAX_NUM		64
+#define BATCH_MAX	8	/* buffers of a batch */
+#define BATCH_SPARE	5	/* pieces in front of its last one */
 
 #define fallthrough	__attribute__((__fallthrough__))
 
@@ -47,6 +49,8 @@
  * @out: of a buffer, its number modulo 256: pieces that the device reads
  * @in_segs: pieces that the device writes
  * @segs: all of them
+ * @batch: room for the pieces of a batch, and no more
+ * @asked: buffers that a pop may take
  * @reads: single reads since the last pop began
  * @at: read at which something breaks, 0: none
  * @spoil: what was read is spoilt at once
@@ -69,6 +73,8 @@ struct fuzz {
 	u32 out[256];
 	u32 in_segs[256];
 	struct mock_seg segs[256][SEGS];
+	struct vhdb_seg *batch;
+	u32 asked;
 	u32 reads;
 	u32 at;
 	bool spoil;
@@ -253,7 +259,7 @@ static void on_read(const void *p, size_t size)
 			within(p, vq->driver, vq->layout->driver_size(vq->num))))
 		memset((void *)p, 0xff, size);
 	/* Each descriptor, of ring and of table, and the ring's own fields. */
-	CHECK(++f.reads <= 4 * (f.d.ring.num + 1) + 8);
+	CHECK(++f.reads <= f.asked * (4 * (f.d.ring.num + 1) + 8));
 	if (f.at && !--f.at)
 		break_one();
 }
@@ -324,14 +330,10 @@ static void check_ref(int ret, const struct ref *ref)
 }
 
 /* What holds whatever happened, also while it happened. */
-static void check_any(int ret)
+static void check_any(const struct vhdb_chain *c)
 {
-	const struct vhdb_chain *c = &f.d.chain;
 	u32 i;
 
-	CHECK(ret <= 1 && ret > -4096);
-	if (ret <= 0)
-		return;
 	CHECK(c->nr_out + c->nr_in <= f.d.max_segs);
 	for (i = 0; i < c->nr_out + c->nr_in; i++)
 		CHECK(c->segs[i].len);
@@ -340,7 +342,7 @@ static void check_any(int ret)
 		CHECK(c->id < f.d.ring.num);
 }
 
-static void pop(u32 at)
+static int pop(u32 at)
 {
 	struct vhdb_chain *c = &f.d.chain;
 	static struct ref ref;
@@ -349,12 +351,14 @@ static void pop(u32 at)
 
 	/* What the engine leaves to its caller. */
 	if (f.nr_held == f.d.ring.num)
-		return;
+		return 0;
 	ref_pop(&f.d, &ref);
 	f.reads = 0;
 	f.at = at;
 	ret = vhdb_ring_pop(&f.d.ring, c);
-	check_any(ret);
+	CHECK(ret <= 1 && ret > -4096);
+	if (ret > 0)
+		check_any(c);
 	if (!at || f.at)
 		check_ref(ret, &ref);
 	f.at = 0;
@@ -362,13 +366,69 @@ static void pop(u32 at)
 		check_sent(ret);
 	f.dead |= ret < 0;
 	if (ret <= 0)
-		return;
+		return ret;
 	for (i = c->nr_out; i < c->nr_out + c->nr_in; i++)
 		writable += c->segs[i].len;
 	f.held[f.nr_held].id = c->id;
 	f.held[f.nr_held].count = c->count;
 	f.held[f.nr_held++].writable = writable;
 	f.popped++;
+	return ret;
+}
+
+/* The same buffer, wherever its pieces are. */
+static void check_same(const struct vhdb_chain *a, const struct vhdb_chain *b)
+{
+	u32 i;
+
+	CHECK(a->id == b->id && a->count == b->count);
+	CHECK(a->nr_out == b->nr_out && a->nr_in == b->nr_in);
+	for (i = 0; i < a->nr_out + a->nr_in; i++)
+		CHECK(a->segs[i].addr == b->segs[i].addr &&
+		      a->segs[i].len == b->segs[i].len);
+}
+
+/*
+ * A batch, all of which is left in the ring. Then as many buffers one by one,
+ * which are the same, unless something broke at @at.
+ */
+static void pop_batch(u32 max, u32 at)
+{
+	struct vhdb_chain chains[BATCH_MAX] = { { .segs = f.batch } };
+	u32 left = f.d.ring.num - f.nr_held, base, i;
+	int n, ret;
+
+	if (max > left)
+		max = left;
+	if (!max || f.dead)
+		return;
+	base = vhdb_ring_base(&f.d.ring);
+	f.reads = 0;
+	f.asked = max;
+	f.at = at;
+	n = vhdb_ring_pop_batch(&f.d.ring, chains, max);
+	at = at && !f.at;
+	f.at = 0;
+	f.asked = 1;
+	CHECK(n <= (s32)max && n > -4096);
+	for (i = 0; (s32)i < n; i++)
+		check_any(&chains[i]);
+	if (n > 0)
+		vhdb_ring_unpop(&f.d.ring, chains, n);
+	CHECK(vhdb_ring_base(&f.d.ring) == base);
+	for (i = 0; i < max && !f.dead; i++) {
+		ret = pop(0);
+		/* 2.7.5.2: heads are known in order: a batch looks at one. */
+		if (at || (i && ret == -VHDB_RING_ESEQUENCE))
+			continue;
+		/* A batch is never empty if there is anything. */
+		if (!i)
+			CHECK(ret == (n > 0 ? 1 : n));
+		if ((s32)i < n) {
+			CHECK(ret == 1);
+			check_same(&f.d.chain, &chains[i]);
+		}
+	}
 }
 
 /* What the driver wrote, as it was. */
@@ -491,8 +551,8 @@ static void step(void)
 		pop(0);
 		break;
 	case 7:
-		for (n = 1 + next() % 8; n-- && !f.dead;)
-			pop(0);
+		n = next();
+		pop_batch(1 + n % BATCH_MAX, n / BATCH_MAX);
 		break;
 	case 8: /* something breaks during the pop */
 		n = next() % 24;
@@ -536,6 +596,7 @@ int FUZZ_ENTRY(const u8 *data, size_t size)
 	memset(&f, 0, sizeof(f));
 	f.in = data;
 	f.left = size;
+	f.asked = 1;
 	flags = next();
 	if (flags & 1)
 		features |= F_INDIRECT;
@@ -553,12 +614,17 @@ int FUZZ_ENTRY(const u8 *data, size_t size)
 		pos %= 2 * num;
 	if (dev_init(&f.d, num, features, pos, 1 + next() % (2 * SEGS)))
 		abort();
+	f.d.batch_segs = f.d.max_segs + BATCH_SPARE;
+	f.batch = malloc(sizeof(*f.batch) * f.d.batch_segs);
+	if (!f.batch)
+		abort();
 	CHECK(!dev_attach(&f.d, num, mock_base(&f.d.vq), fetch));
 	f.honest = true;
 	while (!f.dead)
 		step();
 	ASAN_UNPOISON_MEMORY_REGION(f.d.table, sizeof(*f.d.table) *
 				    VHDB_RING_INDIRECT_MAX);
+	free(f.batch);
 	dev_exit(&f.d);
 	return 0;
 }
