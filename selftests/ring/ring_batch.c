@@ -280,6 +280,23 @@ TEST(split_in_order_heads)
 	dev_exit(&d);
 }
 
+/* 2.7.6: the first head of all is known by nothing but its bound. */
+TEST(split_in_order_first_head)
+{
+	static const u16 heads[] = { 4, 5, 0x8000, 0xffff };
+	struct vhdb_chain chains[BATCH_MAX];
+	struct dev d;
+	u32 i;
+
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, batch_init(&d, 4, F_IN_ORDER, 0));
+		mock_split_set_avail(&d.vq, 0, heads[i]);
+		mock_split_set_avail_idx(&d.vq, 1);
+		EXPECT_EQ(-VHDB_RING_EINDEX, batch_pop(&d, chains, BATCH_MAX));
+		dev_exit(&d);
+	}
+}
+
 /* In order: more out than the ring holds, in the middle of a batch. */
 TEST_F(any, full_in_a_batch)
 {
