@@ -12,15 +12,19 @@
  * aligned) goes through pages of our own. For a read, they are copied to the
  * guest's from a workqueue, not in interrupt context: it may be megabytes.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/blkdev.h>
 #include <linux/highmem.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
-#include <uapi/linux/virtio_blk.h>
 #include <uapi/linux/virtio_ids.h>
 
 #include "blk.h"
+
+/* Requests of a disk that wait for their storage at a time. */
+#define BLK_WORKERS	32
 
 /*
  * Completions that may sleep. Nothing here waits for I/O, so that no disk
@@ -65,21 +69,44 @@ static void release_data(struct blk_req *req)
 	req->pinned = 0;
 }
 
+/*
+ * Why a request failed, as it is counted and told. There is no status for
+ * storage that is full, a thin pool or a file system: an I/O error it is, which
+ * a guest does not try again for ever; counters and log tell the two apart.
+ */
+static int reason_of(const struct blk_req *req)
+{
+	switch (req->error) {
+	case -EOPNOTSUPP:
+		/* Of a read or a write it would be no answer. */
+		return req->nr_ranges ? -EOPNOTSUPP : -EIO;
+	case -ENOSPC:
+	case -EDQUOT:
+		pr_warn_ratelimited("no space left under %pD: its guest gets I/O errors\n",
+				    req->blk->file);
+		return -ENOSPC;
+	default:
+		return req->error;
+	}
+}
+
 /* Writes the status byte and gives the request back. Any context. */
 static void finish(struct blk_req *req)
 {
 	const struct bio_vec *bv = req->status.bvec;
-	u8 status = req->error ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
+	u8 status = VIRTIO_BLK_S_OK;
 	u32 len = sizeof(status);
 	u8 *page;
 
-	if (!req->error && req->write) {
+	req->rq.error = reason_of(req);
+	if (req->rq.error)
+		status = req->rq.error == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP :
+							VIRTIO_BLK_S_IOERR;
+	else if (req->write)
 		req->rq.bytes_written = req->len;
-	} else if (!req->error) {
+	else
 		req->rq.bytes_read = req->len;
-		len += req->len;
-	}
-	req->rq.failed = req->error;
+	len += req->rq.bytes_read;
 
 	page = kmap_local_page(bv->bv_page);
 	WRITE_ONCE(page[bv->bv_offset], status);
@@ -87,6 +114,8 @@ static void finish(struct blk_req *req)
 
 	release_data(req);
 	vhdb_pages_release(&req->status);
+	if (req->ranges != &req->one)
+		kfree(req->ranges);
 	vhdb_request_complete(&req->rq, len);
 }
 
@@ -162,14 +191,15 @@ static bool defer(const struct blk_req *req)
 /**
  * blk_req_done() - a part of a request has ended
  * @req: the request
- * @error: it failed
+ * @error: 0, or why it failed: -EOPNOTSUPP, -ENOSPC, or whatever else
  *
  * Context: any.
  */
-void blk_req_done(struct blk_req *req, bool error)
+void blk_req_done(struct blk_req *req, int error)
 {
+	/* The first one tells. */
 	if (error)
-		WRITE_ONCE(req->error, true);
+		cmpxchg(&req->error, 0, error);
 	/* A full barrier: who ends last sees the others' error. */
 	if (!atomic_dec_and_test(&req->pending))
 		return;
@@ -182,28 +212,58 @@ void blk_req_done(struct blk_req *req, bool error)
 	}
 }
 
-/*
- * Answers from the worker. @skip bytes of room before the status byte stay
- * unwritten; @len is what the driver is told was written.
+/**
+ * blk_req_queue() - leave a part of a request to what may sleep for long
+ * @req: the request
+ * @fn: the part, which ends with blk_req_done()
+ *
+ * Context: within a start's submit().
  */
-static void answer(struct blk_req *req, u8 status, u32 len)
+void blk_req_queue(struct blk_req *req, work_func_t fn)
+{
+	atomic_inc(&req->pending);
+	INIT_WORK(&req->work, fn);
+	queue_work(req->blk->wq, &req->work);
+}
+
+/**
+ * blk_answer() - answer from the worker
+ * @req: the request; not the caller's any more
+ * @status: VIRTIO_BLK_S_*
+ * @len: bytes that the driver is told were written
+ *
+ * Room before the status byte that is not written yet stays so.
+ *
+ * Context: the worker.
+ */
+void blk_answer(struct blk_req *req, u8 status, u32 len)
 {
 	struct vhdb_vq *vq = req->rq.vq;
 
-	req->rq.failed = status != VIRTIO_BLK_S_OK;
+	if (status == VIRTIO_BLK_S_UNSUPP)
+		req->rq.error = -EOPNOTSUPP;
+	else
+		req->rq.error = status == VIRTIO_BLK_S_OK ? 0 : -EIO;
 	/* 5.2.6: the last byte, wherever that is */
 	vhdb_vq_in_skip(vq, vhdb_vq_in_left(vq) - 1);
 	if (vhdb_vq_copy_to(vq, &status, sizeof(status))) {
 		/* Nobody can be told: the request is returned, empty. */
-		req->rq.failed = true;
+		req->rq.error = -EFAULT;
 		len = 0;
 	}
 	vhdb_request_complete(&req->rq, len);
 }
 
-static void answer_error(struct blk_req *req, u8 status)
+/**
+ * blk_answer_error() - answer without data
+ * @req: the request; not the caller's any more
+ * @status: VIRTIO_BLK_S_*
+ *
+ * Context: the worker.
+ */
+void blk_answer_error(struct blk_req *req, u8 status)
 {
-	answer(req, status, sizeof(status));
+	blk_answer(req, status, sizeof(status));
 }
 
 /* May the guest's pages be given to the backing as they are? */
@@ -284,13 +344,19 @@ static int get_pages(struct blk_req *req)
 	return err;
 }
 
-/* Hands a request to the backing, whose parts may end before this returns. */
-static void start(struct blk_req *req, void (*submit)(struct blk_req *req))
+/**
+ * blk_req_start() - hand a request to the backing
+ * @req: the request; not the caller's any more
+ * @submit: submits its parts, which may end before it returns
+ *
+ * Context: the worker.
+ */
+void blk_req_start(struct blk_req *req, void (*submit)(struct blk_req *req))
 {
 	atomic_set(&req->pending, 1);
-	req->error = false;
+	req->error = 0;
 	submit(req);
-	blk_req_done(req, false);
+	blk_req_done(req, 0);
 }
 
 /* 5.2.6.2: what may be asked of which disk, and where. */
@@ -312,11 +378,11 @@ static void read_or_write(struct blk_req *req, u64 sector)
 	/* 5.2.6: payload in the one direction or in the other */
 	if ((req->write ? in : out) || (req->write && blk->readonly) ||
 	    !rw_allowed(blk, sector, len)) {
-		answer_error(req, VIRTIO_BLK_S_IOERR);
+		blk_answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	if (!len) {
-		answer(req, VIRTIO_BLK_S_OK, 1);
+		blk_answer(req, VIRTIO_BLK_S_OK, 1);
 		return;
 	}
 
@@ -326,17 +392,17 @@ static void read_or_write(struct blk_req *req, u64 sector)
 	req->sync = req->write && !vhdb_vq_has_feature(vq, VIRTIO_BLK_F_FLUSH);
 	vhdb_vq_charge(vq, len);
 	if (get_pages(req)) {
-		answer_error(req, VIRTIO_BLK_S_IOERR);
+		blk_answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
 		release_data(req);
 		if (req->bounce.nr)
 			free_bounce(req);
-		answer_error(req, VIRTIO_BLK_S_IOERR);
+		blk_answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
-	start(req, blk->ops->submit);
+	blk_req_start(req, blk->ops->submit);
 }
 
 static void flush(struct blk_req *req)
@@ -345,15 +411,14 @@ static void flush(struct blk_req *req)
 
 	vhdb_vq_in_skip(vq, vhdb_vq_in_left(vq) - 1);
 	if (req->blk->readonly) {
-		answer(req, VIRTIO_BLK_S_OK, 1);
+		blk_answer(req, VIRTIO_BLK_S_OK, 1);
 		return;
 	}
-	req->len = 0;
 	if (vhdb_vq_pin_in(vq, &req->status, 1)) {
-		answer_error(req, VIRTIO_BLK_S_IOERR);
+		blk_answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
-	start(req, req->blk->ops->flush);
+	blk_req_start(req, req->blk->ops->flush);
 }
 
 static void get_id(struct blk_req *req)
@@ -362,9 +427,9 @@ static void get_id(struct blk_req *req)
 	u32 len = min_t(u64, vhdb_vq_in_left(vq) - 1, VIRTIO_BLK_ID_BYTES);
 
 	if (vhdb_vq_out_left(vq) || vhdb_vq_copy_to(vq, req->blk->serial, len))
-		answer_error(req, VIRTIO_BLK_S_IOERR);
+		blk_answer_error(req, VIRTIO_BLK_S_IOERR);
 	else
-		answer(req, VIRTIO_BLK_S_OK, len + 1);
+		blk_answer(req, VIRTIO_BLK_S_OK, len + 1);
 }
 
 /* 5.2.6: one request of the driver. */
@@ -375,6 +440,9 @@ static void handle(struct blk_req *req)
 
 	req->blk = vhdb_vq_priv(vq);
 	req->pinned = 0;
+	req->len = 0;
+	req->nr_ranges = 0;
+	req->ranges = NULL;
 	vhdb_pages_init(&req->data);
 	vhdb_pages_init(&req->status);
 	vhdb_pages_init(&req->bounce);
@@ -382,30 +450,35 @@ static void handle(struct blk_req *req)
 	if (vhdb_vq_out_left(vq) < sizeof(hdr) || !vhdb_vq_in_left(vq)) {
 		/* No header, or no room for a status: no request at all. */
 		vhdb_vq_break(vq, -ENOMSG);
-		req->rq.failed = true;
+		req->rq.error = -EBADMSG;
 		vhdb_request_complete(&req->rq, 0);
 		return;
 	}
 	if (vhdb_vq_copy_from(vq, &hdr, sizeof(hdr))) {
-		answer_error(req, VIRTIO_BLK_S_IOERR);
+		blk_answer_error(req, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 
-	switch (le32_to_cpu((__force __le32)hdr.type)) {
+	req->op = le32_to_cpu((__force __le32)hdr.type);
+	req->write = req->op != VIRTIO_BLK_T_IN;
+	switch (req->op) {
 	case VIRTIO_BLK_T_IN:
 	case VIRTIO_BLK_T_OUT:
-		req->write = hdr.type;
 		read_or_write(req, le64_to_cpu((__force __le64)hdr.sector));
 		break;
 	case VIRTIO_BLK_T_FLUSH:
-		req->write = true;
 		flush(req);
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+	case VIRTIO_BLK_T_SECURE_ERASE:
+		blk_trim(req);
 		break;
 	case VIRTIO_BLK_T_GET_ID:
 		get_id(req);
 		break;
 	default:
-		answer_error(req, VIRTIO_BLK_S_UNSUPP);
+		blk_answer_error(req, VIRTIO_BLK_S_UNSUPP);
 	}
 }
 
@@ -448,6 +521,7 @@ static void blk_get_config(void *priv, void *config)
 #undef LE16
 #undef LE32
 #undef LE64
+	blk_trim_config(blk, c);
 }
 
 static u64 blk_device_features(void *priv)
@@ -463,7 +537,7 @@ static u64 blk_device_features(void *priv)
 		features |= BIT_ULL(VIRTIO_BLK_F_RO);
 	if (blk->queues > 1)
 		features |= BIT_ULL(VIRTIO_BLK_F_MQ);
-	return features;
+	return features | blk_trim_features(blk);
 }
 
 /* Is it something that we can serve, and opened as it is to be used? */
@@ -510,24 +584,34 @@ static void *blk_attach(const struct vhdb_attach *attach)
 	blk->seg_max = attach->queue_size > 3 ?
 		       min(attach->queue_size - 2, BLK_SEG_MAX) : 1;
 
+	/* Its own, so that storage that hangs holds up no other disk. */
+	blk->wq = alloc_workqueue("vhost-doorbell-disk",
+				  WQ_UNBOUND | WQ_MEM_RECLAIM, BLK_WORKERS);
+	if (!blk->wq) {
+		err = -ENOMEM;
+		goto err_free;
+	}
 	if (S_ISBLK(file_inode(blk->file)->i_mode))
 		err = blk_bio_attach(blk);
 	else
 		err = blk_file_attach(blk);
-	if (err) {
-		kfree(blk);
-		return ERR_PTR(err);
-	}
+	if (err)
+		goto err_wq;
 	blk->capacity = round_down(blk->capacity, (u64)blk->block_size);
 	return blk;
+
+err_wq:
+	destroy_workqueue(blk->wq);
+err_free:
+	kfree(blk);
+	return ERR_PTR(err);
 }
 
 static void blk_detach(void *priv)
 {
 	struct blk *blk = priv;
 
-	if (blk->ops->detach)
-		blk->ops->detach(blk);
+	destroy_workqueue(blk->wq);
 	kfree(blk);
 }
 
@@ -542,8 +626,12 @@ static const struct vhdb_backend blk_backend = {
 		    BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
 		    BIT_ULL(VIRTIO_BLK_F_FLUSH) |
 		    BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) |
-		    BIT_ULL(VIRTIO_BLK_F_MQ),
-	.config_size = offsetofend(struct virtio_blk_config, num_queues),
+		    BIT_ULL(VIRTIO_BLK_F_MQ) |
+		    BIT_ULL(VIRTIO_BLK_F_DISCARD) |
+		    BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) |
+		    BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE),
+	.config_size = offsetofend(struct virtio_blk_config,
+				   secure_erase_sector_alignment),
 	.request_size = sizeof(struct blk_req),
 	.attach = blk_attach,
 	.detach = blk_detach,

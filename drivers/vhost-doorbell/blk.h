@@ -7,6 +7,8 @@
 #include <linux/vhost_doorbell.h>
 #include <linux/workqueue.h>
 
+#include <uapi/linux/virtio_blk.h>
+
 /* 5.2.4: what config space tells of a request's size. */
 #define BLK_SIZE_MAX	65536u
 #define BLK_SEG_MAX	254u
@@ -37,6 +39,46 @@ struct blk_share {
 
 struct blk;
 
+/*
+ * Ranges of a request that discards, erases or zeroes; each may become a bio.
+ * A driver that takes the limits as they are sends one at a time.
+ */
+#define BLK_RANGES_MAX	32
+
+/*
+ * Sectors of one range: what a bio's 32-bit count of bytes holds, and a
+ * multiple of every granule.
+ */
+#define BLK_RANGE_SECTORS	((u32)(SZ_2G >> SECTOR_SHIFT))
+
+/*
+ * The same where zeroes have to be written: a reset waits for them, and it
+ * should not be for minutes.
+ */
+#define BLK_WRITTEN_SECTORS	((u32)(SZ_64M >> SECTOR_SHIFT))
+
+/**
+ * struct blk_range - sectors that a request discards, erases or zeroes
+ * @sector: first
+ * @nr: how many
+ * @unmap: they may be deallocated
+ */
+struct blk_range {
+	sector_t sector;
+	u32 nr;
+	bool unmap;
+};
+
+/**
+ * struct blk_trim - how a disk does DISCARD, WRITE_ZEROES or SECURE_ERASE
+ * @sectors: in one range at the most; 0 if it does not do it
+ * @align: what a range should be aligned to, sectors
+ */
+struct blk_trim {
+	u32 sectors;
+	u32 align;
+};
+
 /**
  * struct blk_req - a request of the guest
  * @rq: the core's part
@@ -50,7 +92,11 @@ struct blk;
  * @write: direction
  * @sync: the payload is to be on stable storage when the request completes
  * @pending: parts under way, and one while parts are being submitted
- * @error: a part failed
+ * @error: 0, or why a part failed
+ * @op: what it is, VIRTIO_BLK_T_*
+ * @ranges: of those that have them; NULL for none
+ * @nr_ranges: number of them
+ * @one: room for one
  * @pinned: pieces that count against the disk's share
  * @iocb: for files
  * @work: for what may sleep
@@ -65,8 +111,12 @@ struct blk_req {
 	u32 len;
 	bool write;
 	bool sync;
-	bool error;
+	int error;
 	atomic_t pending;
+	u32 op;
+	struct blk_range *ranges;
+	u32 nr_ranges;
+	struct blk_range one;
 	u32 pinned;
 	struct kiocb iocb;
 	struct work_struct work;
@@ -77,12 +127,13 @@ struct blk_req {
  * @submit: starts to move the payload, which lies in blk_req_pages();
  *	blk_req_done() when it ends, in any context
  * @flush: starts to make what was completed stable; likewise
- * @detach: the end; nothing is in flight. May be NULL.
+ * @trim: starts to discard, erase or zero &blk_req.ranges; likewise. Zeroes are
+ *	to be stable when it ends, if &blk_req.sync is set.
  */
 struct blk_ops {
 	void (*submit)(struct blk_req *req);
 	void (*flush)(struct blk_req *req);
-	void (*detach)(struct blk *blk);
+	void (*trim)(struct blk_req *req);
 };
 
 /**
@@ -100,7 +151,11 @@ struct blk_ops {
  * @queues: number of queues
  * @seg_max: pieces of a request
  * @serial: what GET_ID answers
- * @wq: for files: what waits for I/O
+ * @discard: DISCARD
+ * @zeroes: WRITE_ZEROES
+ * @erase: SECURE_ERASE
+ * @may_unmap: WRITE_ZEROES may deallocate
+ * @wq: what waits for I/O
  * @bounce: pages of our own that hold payload. Any context.
  * @pin: pieces of the guest's memory that are pinned. Any context.
  *
@@ -119,6 +174,10 @@ struct blk {
 	u16 queues;
 	u32 seg_max;
 	char serial[20];
+	struct blk_trim discard;
+	struct blk_trim zeroes;
+	struct blk_trim erase;
+	bool may_unmap;
 	struct workqueue_struct *wq;
 	struct blk_share bounce;
 	struct blk_share pin;
@@ -130,7 +189,15 @@ static inline struct vhdb_pages *blk_req_pages(struct blk_req *req)
 	return req->bounce.nr ? &req->bounce : &req->data;
 }
 
-void blk_req_done(struct blk_req *req, bool error);
+void blk_req_done(struct blk_req *req, int error);
+void blk_req_queue(struct blk_req *req, work_func_t fn);
+void blk_req_start(struct blk_req *req, void (*submit)(struct blk_req *req));
+void blk_answer(struct blk_req *req, u8 status, u32 len);
+void blk_answer_error(struct blk_req *req, u8 status);
+
+u64 blk_trim_features(const struct blk *blk);
+void blk_trim_config(const struct blk *blk, struct virtio_blk_config *config);
+void blk_trim(struct blk_req *req);
 
 int blk_bio_init(void);
 void blk_bio_exit(void);

@@ -13,7 +13,7 @@ static struct bio_set bios;
 static void bio_done(struct bio *bio)
 {
 	struct blk_req *req = bio->bi_private;
-	bool error = bio->bi_status;
+	int error = blk_status_to_errno(bio->bi_status);
 
 	bio_put(bio);
 	/* Module exit waits for this section: see vhdb_unregister_backend(). */
@@ -73,10 +73,76 @@ static void bio_submit_flush(struct blk_req *req)
 	submit_bio(new_bio(req, 0, REQ_OP_WRITE | REQ_PREFLUSH | REQ_SYNC));
 }
 
+/*
+ * Through the kernel's own function, which knows what the device can, and
+ * writes pages of zeroes if it cannot, or finds out only now that it cannot.
+ */
+static void bio_zero_work(struct work_struct *work)
+{
+	struct blk_req *req = container_of(work, struct blk_req, work);
+	struct block_device *bdev = req->blk->bdev;
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < req->nr_ranges && !err; i++) {
+		struct blk_range *range = &req->ranges[i];
+
+		err = blkdev_issue_zeroout(bdev, range->sector, range->nr,
+					   GFP_KERNEL, range->unmap ?
+					   0 : BLKDEV_ZERO_NOUNMAP);
+	}
+	if (!err && req->sync)
+		err = blkdev_issue_flush(bdev);
+	blk_req_done(req, err);
+}
+
+static void bio_submit_trim(struct blk_req *req)
+{
+	blk_opf_t opf = REQ_OP_DISCARD;
+	u32 i;
+
+	if (req->op == VIRTIO_BLK_T_WRITE_ZEROES) {
+		blk_req_queue(req, bio_zero_work);
+		return;
+	}
+	if (req->op == VIRTIO_BLK_T_SECURE_ERASE)
+		opf = REQ_OP_SECURE_ERASE;
+	for (i = 0; i < req->nr_ranges; i++) {
+		struct bio *bio = new_bio(req, 0, opf);
+
+		bio->bi_iter.bi_sector = req->ranges[i].sector;
+		bio->bi_iter.bi_size = req->ranges[i].nr << SECTOR_SHIFT;
+		submit_bio(bio);
+	}
+}
+
 static const struct blk_ops blk_bio_ops = {
 	.submit = bio_submit_rw,
 	.flush = bio_submit_flush,
+	.trim = bio_submit_trim,
 };
+
+/* What the device can of what its guest may ask for. */
+static void trim_limits(struct blk *blk)
+{
+	struct block_device *bdev = blk->bdev;
+	u32 granule = bdev_discard_granularity(bdev) >> SECTOR_SHIFT;
+	u32 zeroes = bdev_write_zeroes_sectors(bdev);
+	u32 block = blk->block_size >> SECTOR_SHIFT;
+
+	blk->discard = (struct blk_trim){
+		.sectors = min(bdev_max_discard_sectors(bdev),
+			       BLK_RANGE_SECTORS),
+		.align = max(granule, block),
+	};
+	blk->erase = (struct blk_trim){
+		.sectors = min(bdev_max_secure_erase_sectors(bdev),
+			       BLK_RANGE_SECTORS),
+		.align = max(granule, block),
+	};
+	blk->zeroes.sectors = zeroes ? BLK_RANGE_SECTORS : BLK_WRITTEN_SECTORS;
+	blk->may_unmap = zeroes;
+}
 
 /**
  * blk_bio_attach() - make a disk of a block device
@@ -114,6 +180,7 @@ int blk_bio_attach(struct blk *blk)
 	if (bdev->bd_disk->fops->submit_bio)
 		blk->offset_mask |= SECTOR_SIZE - 1;
 	blk->len_mask = bdev_logical_block_size(bdev) - 1;
+	trim_limits(blk);
 	return 0;
 }
 

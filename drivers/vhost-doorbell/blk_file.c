@@ -9,21 +9,26 @@
  */
 #include <linux/blkdev.h>
 #include <linux/cred.h>
+#include <linux/falloc.h>
 #include <linux/stat.h>
 #include <linux/uio.h>
 
 #include "blk.h"
 #include "compat.h"
 
-/* Requests of a disk that wait for the file system at a time. */
-#define FILE_WORKERS	32
+/* Pages of zeroes that are written at a time: one page, many times. */
+#define ZERO_PAGES	32
 
 static void iocb_end(struct blk_req *req, ssize_t ret, bool queued)
 {
 	if (req->write)
 		vhdb_kiocb_end_write(&req->iocb, queued);
-	/* Less than asked: the file has been truncated, or is full. */
-	blk_req_done(req, ret != req->len);
+	/* Part of it: no room for the rest, or the file has been truncated. */
+	if (ret >= 0 && ret < req->len)
+		ret = req->write ? -ENOSPC : -EIO;
+	else if (ret >= 0)
+		ret = 0;
+	blk_req_done(req, ret);
 }
 
 static void iocb_complete(struct kiocb *iocb, long ret)
@@ -73,7 +78,7 @@ static void file_rw_work(struct work_struct *work)
 	struct blk_req *req = container_of(work, struct blk_req, work);
 
 	file_rw(req);
-	blk_req_done(req, false);
+	blk_req_done(req, 0);
 }
 
 static void file_flush_work(struct work_struct *work)
@@ -87,13 +92,6 @@ static void file_flush_work(struct work_struct *work)
 	blk_req_done(req, err);
 }
 
-static void queue_part(struct blk_req *req, work_func_t fn)
-{
-	atomic_inc(&req->pending);
-	INIT_WORK(&req->work, fn);
-	queue_work(req->blk->wq, &req->work);
-}
-
 static void file_submit_rw(struct blk_req *req)
 {
 	struct file *file = req->blk->file;
@@ -103,23 +101,96 @@ static void file_submit_rw(struct blk_req *req)
 	if ((file->f_flags & O_DIRECT) && !(req->write && frozen))
 		file_rw(req);
 	else
-		queue_part(req, file_rw_work);
+		blk_req_queue(req, file_rw_work);
 }
 
 static void file_submit_flush(struct blk_req *req)
 {
-	queue_part(req, file_flush_work);
+	blk_req_queue(req, file_flush_work);
 }
 
-static void file_detach(struct blk *blk)
+/* Zeroes for a file system that has no other way to make some. */
+static int write_zeroes(struct file *file, loff_t pos, u64 len, bool sync)
 {
-	destroy_workqueue(blk->wq);
+	struct bio_vec bvec[ZERO_PAGES];
+	struct iov_iter iter;
+	struct kiocb iocb;
+	ssize_t ret;
+	int i;
+
+	for (i = 0; i < ZERO_PAGES; i++)
+		bvec[i] = (struct bio_vec){ .bv_page = ZERO_PAGE(0),
+					    .bv_len = PAGE_SIZE };
+	init_sync_kiocb(&iocb, file);
+	iocb.ki_pos = pos;
+	iocb.ki_flags &= ~IOCB_APPEND;
+	if (sync)
+		iocb.ki_flags |= IOCB_DSYNC;
+
+	while (len) {
+		iov_iter_bvec(&iter, WRITE, bvec, ZERO_PAGES,
+			      min_t(u64, len, sizeof(bvec)));
+		vhdb_kiocb_start_write(&iocb);
+		ret = vfs_iocb_iter_write(file, &iocb, &iter);
+		vhdb_kiocb_end_write(&iocb, false);
+		if (ret <= 0)
+			return ret ?: -EIO;
+		len -= ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int zero_range(struct file *file, const struct blk_range *range,
+		      bool sync)
+{
+	loff_t pos = range->sector << SECTOR_SHIFT;
+	u64 len = (u64)range->nr << SECTOR_SHIFT;
+	int mode = FALLOC_FL_KEEP_SIZE;
+	int err;
+
+	mode |= range->unmap ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
+	err = vfs_fallocate(file, mode, pos, len);
+	return err == -EOPNOTSUPP ? write_zeroes(file, pos, len, sync) : err;
+}
+
+static int discard_range(struct file *file, const struct blk_range *range)
+{
+	return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			     range->sector << SECTOR_SHIFT,
+			     (u64)range->nr << SECTOR_SHIFT);
+}
+
+static void file_trim_work(struct work_struct *work)
+{
+	struct blk_req *req = container_of(work, struct blk_req, work);
+	bool zeroes = req->op == VIRTIO_BLK_T_WRITE_ZEROES;
+	struct file *file = req->blk->file;
+	const struct cred *cred = override_creds(file->f_cred);
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < req->nr_ranges && !err; i++) {
+		struct blk_range *range = &req->ranges[i];
+
+		err = zeroes ? zero_range(file, range, req->sync) :
+			       discard_range(file, range);
+	}
+	if (!err && zeroes && req->sync)
+		err = vfs_fsync(file, 1);
+	revert_creds(cred);
+	blk_req_done(req, err);
+}
+
+static void file_submit_trim(struct blk_req *req)
+{
+	blk_req_queue(req, file_trim_work);
 }
 
 static const struct blk_ops blk_file_ops = {
 	.submit = file_submit_rw,
 	.flush = file_submit_flush,
-	.detach = file_detach,
+	.trim = file_submit_trim,
 };
 
 /* What O_DIRECT needs: from the file system, or else a safe guess. */
@@ -147,6 +218,23 @@ static int direct_limits(struct blk *blk, u32 *offset)
 	return 0;
 }
 
+/*
+ * Whether a file system knows FALLOC_FL_PUNCH_HOLE is seen when it is asked
+ * to: if not, a discard is answered with UNSUPP, and zeroes are written.
+ */
+static void trim_limits(struct blk *blk)
+{
+	struct inode *inode = file_inode(blk->file);
+	bool fallocate = blk->file->f_op->fallocate;
+
+	blk->discard = (struct blk_trim){
+		.sectors = fallocate ? BLK_RANGE_SECTORS : 0,
+		.align = max(i_blocksize(inode), blk->block_size) >> SECTOR_SHIFT,
+	};
+	blk->zeroes.sectors = fallocate ? BLK_RANGE_SECTORS : BLK_WRITTEN_SECTORS;
+	blk->may_unmap = fallocate;
+}
+
 /**
  * blk_file_attach() - make a disk of a regular file
  * @blk: the disk, @blk->file being a regular file
@@ -154,7 +242,7 @@ static int direct_limits(struct blk *blk, u32 *offset)
  * Context: process.
  * Return: 0; -EINVAL for a logical block that is too small for the file's
  * O_DIRECT, or for a file that is not read and written by iterators; what
- * asking the file system gave, -ENOMEM.
+ * asking the file system gave.
  */
 int blk_file_attach(struct blk *blk)
 {
@@ -174,13 +262,9 @@ int blk_file_attach(struct blk *blk)
 	else if (blk->block_size < offset)
 		return -EINVAL;
 
-	/* Its own, so that a file that hangs holds up no other disk. */
-	blk->wq = alloc_workqueue("vhost-doorbell-file",
-				  WQ_UNBOUND | WQ_MEM_RECLAIM, FILE_WORKERS);
-	if (!blk->wq)
-		return -ENOMEM;
 	blk->ops = &blk_file_ops;
 	blk->capacity = i_size_read(file_inode(blk->file));
 	blk->write_cache = true;
+	trim_limits(blk);
 	return 0;
 }

@@ -110,11 +110,11 @@ static void answer(struct copy_req *req, u32 status)
 		req->rq.bytes_written = req->done;
 	if (writes(req->op))
 		req->rq.bytes_read = req->done;
-	req->rq.failed = !ok;
+	req->rq.error = ok ? 0 : -EIO;
 
 	vhdb_vq_in_skip(vq, vhdb_vq_in_left(vq) - sizeof(trailer));
 	if (vhdb_vq_copy_to(vq, &trailer, sizeof(trailer))) {
-		req->rq.failed = true;
+		req->rq.error = -EIO;
 		used = 0;
 	}
 	vhdb_request_complete(&req->rq, used);
@@ -168,7 +168,7 @@ static bool begin(struct copy_req *req)
 	if (vhdb_vq_out_left(vq) < sizeof(hdr) ||
 	    vhdb_vq_in_left(vq) < sizeof(struct vhost_doorbell_copy_trailer)) {
 		vhdb_vq_break(vq, -ENOMSG);
-		req->rq.failed = true;
+		req->rq.error = -EIO;
 		vhdb_request_complete(&req->rq, 0);
 		return false;
 	}

@@ -572,5 +572,7 @@ void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
 		stats->signals += done.signals;
 		stats->signals_suppressed += done.suppressed;
 		stats->errors += done.errors;
+		stats->unsupported += done.unsupported;
+		stats->no_space += done.no_space;
 	}
 }

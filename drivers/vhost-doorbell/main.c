@@ -25,7 +25,7 @@ static_assert(sizeof(struct vhost_doorbell_backend_info) ==
 static_assert(sizeof(struct vhost_doorbell_attach) ==
 	      VHOST_DOORBELL_ATTACH_SIZE_V1);
 static_assert(sizeof(struct vhost_doorbell_stats) ==
-	      VHOST_DOORBELL_STATS_SIZE_V1);
+	      VHOST_DOORBELL_STATS_SIZE_V2);
 
 /* The user's size of a struct that begins with it, or -errno. */
 static long user_size(const void __user *argp, u32 first_version)

@@ -233,7 +233,7 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 	rq->id = chain->id;
 	rq->count = chain->count;
 	rq->resumed = false;
-	rq->failed = false;
+	rq->error = 0;
 	rq->bytes_read = 0;
 	rq->bytes_written = 0;
 	start(vq, rq);
@@ -622,6 +622,13 @@ void vhdb_pages_release(struct vhdb_pages *pages)
 }
 EXPORT_SYMBOL_GPL(vhdb_pages_release);
 
+static void count_error(struct vhdb_done_stats *stats, int error)
+{
+	stats->errors += !!error;
+	stats->unsupported += error == -EOPNOTSUPP;
+	stats->no_space += error == -ENOSPC;
+}
+
 /**
  * vhdb_requests_flush() - give completed requests back to the driver
  * @vq: their queue
@@ -649,7 +656,7 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 			vq->done_stats.completions++;
 			vq->done_stats.bytes_read += rq->bytes_read;
 			vq->done_stats.bytes_written += rq->bytes_written;
-			vq->done_stats.errors += rq->failed;
+			count_error(&vq->done_stats, rq->error);
 			done[rq->epoch]++;
 			free_put(vq, rq);
 		}

@@ -52,6 +52,8 @@ struct vhdb_done_stats {
 	u64 signals;
 	u64 suppressed;
 	u64 errors;
+	u64 unsupported;
+	u64 no_space;
 };
 
 /* What the worker counts, with the queue's mutex held. */

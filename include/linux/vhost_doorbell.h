@@ -115,7 +115,8 @@ struct vhdb_pages {
  * @resumed: set by the core: it was deferred, and the rest of it is to be done
  * @bytes_read: set by the back end: payload written to the guest, in bytes
  * @bytes_written: set by the back end: payload read from the guest, in bytes
- * @failed: set by the back end: it was answered with an error status
+ * @error: set by the back end: 0, or -errno if it was answered with an error
+ *	status; -EOPNOTSUPP and -ENOSPC are counted apart, too
  *
  * Stands first in the back end's own request. The rest is the core's.
  */
@@ -124,7 +125,7 @@ struct vhdb_request {
 	bool resumed;
 	u32 bytes_read;
 	u32 bytes_written;
-	bool failed;
+	int error;
 	/* private: */
 	u8 epoch;
 	u16 id;

@@ -21,89 +21,16 @@
 #include "kselftest_harness.h"
 #include "lib/vhdb_dev.h"
 #include "lib/vhdb_mock.h"
+#include "blk_fixture.h"
 
-#define OK(used)	VHDB_ANSWER(VIRTIO_BLK_S_OK, used)
-#define IOERR		VHDB_ANSWER(VIRTIO_BLK_S_IOERR, 1)
-#define UNSUPP		VHDB_ANSWER(VIRTIO_BLK_S_UNSUPP, 1)
-
-#define T_IN		VIRTIO_BLK_T_IN
-#define T_OUT		VIRTIO_BLK_T_OUT
 #define HDR		sizeof(struct virtio_blk_outhdr)
 
-#define ALL		(~0ULL)
 #define NO_EVENT_IDX	(~VHDB_BIT(VIRTIO_RING_F_EVENT_IDX))
 #define NO_INDIRECT	(~VHDB_BIT(VIRTIO_RING_F_INDIRECT_DESC))
 
 #define SIZE_MAX_BYTES	65536		/* config.size_max and seg_max */
 #define SEG_MAX		254
-#define DATA_BYTES	(4UL << 20)
-#define FILE_BYTES	(32UL << 20)	/* sparse; holds a largest request */
-#define FILL_BYTES	1048576UL
 #define SERIAL		"vhdb-serial-20-bytes"
-
-enum kind {
-	RAM,
-	FILE_BUFFERED,
-	FILE_DIRECT,
-	LOOP,
-};
-
-/* An ext4, mounted once for all tests; empty if there is none */
-static char ext4_dir[128];
-
-static int get_backing(struct vhdb_backing *b, enum kind kind)
-{
-	int ret;
-
-	if (kind == RAM)
-		return vhdb_backing_ram_as_is(b);
-	if (!ext4_dir[0])
-		return -ENODEV;
-	if (kind == LOOP)
-		return vhdb_backing_loop(b, ext4_dir, FILL_BYTES, 0);
-	ret = vhdb_backing_file(b, ext4_dir, FILL_BYTES,
-				kind == FILE_DIRECT ? O_DIRECT : 0);
-	if (!ret && ftruncate(b->fd, FILE_BYTES))
-		ret = -errno;
-	b->size = FILE_BYTES;
-	return ret;
-}
-
-/* ---- a disk and the second look at what it serves ---- */
-
-struct rig {
-	struct vhdb_backing backing;
-	struct vhdb_disk disk;
-	int peek;
-};
-
-/* -ENODEV when the test is to be skipped */
-static int rig_create(struct rig *rig, enum kind kind,
-		      const struct vhdb_opts *opts, __u64 features)
-{
-	int ret;
-
-	if (!vhdb_present() || get_backing(&rig->backing, kind))
-		return -ENODEV;
-	rig->peek = open(rig->backing.path, O_RDWR | O_DIRECT);
-	if (rig->peek < 0)
-		return -EIO;
-	ret = vhdb_disk_create(&rig->disk, rig->backing.fd, opts, features,
-			       DATA_BYTES);
-	return ret ? ret : vhdb_disk_start(&rig->disk);
-}
-
-static void rig_destroy(struct rig *rig)
-{
-	vhdb_disk_destroy(&rig->disk);
-	close(rig->peek);
-	vhdb_backing_free(&rig->backing);
-}
-
-#define PEEK_WRITE(sector, bytes, seed) \
-	ASSERT_EQ(0, vhdb_peek_write(self->rig.peek, sector, bytes, seed))
-#define PEEK_CHECK(sector, bytes, seed) \
-	ASSERT_EQ(0, vhdb_peek_check(self->rig.peek, sector, bytes, seed))
 
 FIXTURE(blk) {
 	struct rig rig;
@@ -169,11 +96,6 @@ FIXTURE_SETUP(blk)
 FIXTURE_TEARDOWN(blk)
 {
 	rig_destroy(&self->rig);
-}
-
-static __u64 sectors(const struct vhdb_backing *b)
-{
-	return b->size / VHDB_SECTOR;
 }
 
 /* ---- requests ---- */
@@ -244,8 +166,7 @@ TEST_F(blk, get_id_fits_the_buffer)
 TEST_F(blk, unknown_types_are_unsupp)
 {
 	static const __u32 types[] = {
-		VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES, 2, 3, 99,
-		0x80000000, 0xffffffff,
+		2, 3, 5, 7, 9, 10, 12, 15, 99, 0x80000000, 0xffffffff,
 	};
 	struct vhdb_disk *disk = &self->rig.disk;
 	char *data = vhdb_disk_ptr(disk, disk->data);
@@ -1143,13 +1064,5 @@ TEST_F(queues, config_space)
 
 int main(int argc, char **argv)
 {
-	int ret;
-
-	if (!vhdb_present() ||
-	    vhdb_ext4_mount(ext4_dir, sizeof(ext4_dir), 96UL << 20))
-		ext4_dir[0] = '\0';
-	ret = test_harness_run(argc, argv);
-	if (ext4_dir[0])
-		vhdb_ext4_umount(ext4_dir);
-	return ret;
+	return blk_main(argc, argv, test_harness_run);
 }

@@ -43,7 +43,7 @@
  * Raised when something is added. Nothing that has been released is removed
  * or changes its meaning, so a client asks for "at least".
  */
-#define VHOST_DOORBELL_ABI_VERSION	2
+#define VHOST_DOORBELL_ABI_VERSION	3
 
 /** define VHOST_DOORBELL_IOCTL - type byte of the ioctls of this file */
 #define VHOST_DOORBELL_IOCTL		0xD8
@@ -241,9 +241,14 @@ struct vhost_doorbell_attach {
  * @bounced: out: requests that were copied through a bounce buffer
  * @broken: out: times a queue was marked broken
  * @reserved: out: zero
+ * @unsupported: out: of @errors, those that told the driver that the device
+ *	cannot do such a thing (virtio-blk: VIRTIO_BLK_S_UNSUPP)
+ * @no_space: out: of @errors, those for want of space under the device. Virtio
+ *	has no status of its own for it: the driver was told of an I/O error,
+ *	and the kernel's log has a line, rate-limited.
  *
  * Counters start at ATTACH and survive a reset of the device.
- * Since ABI version 1.
+ * Since ABI version 1; @unsupported and @no_space since 3.
  */
 struct vhost_doorbell_stats {
 	__u32 size;
@@ -260,9 +265,12 @@ struct vhost_doorbell_stats {
 	__u64 bounced;
 	__u64 broken;
 	__u64 reserved;
+	__u64 unsupported;
+	__u64 no_space;
 };
 
 #define VHOST_DOORBELL_STATS_SIZE_V1	104
+#define VHOST_DOORBELL_STATS_SIZE_V2	120
 
 /**
  * DOC: The back end "bell"
