@@ -362,10 +362,12 @@ void blk_req_start(struct blk_req *req, void (*submit)(struct blk_req *req))
 /* 5.2.6.2: what may be asked of which disk, and where. */
 static bool rw_allowed(const struct blk *blk, u64 sector, u64 len)
 {
+	u64 end = blk_sectors(blk);
+
 	if ((len | (sector << SECTOR_SHIFT)) & (blk->block_size - 1))
 		return false;
-	return len <= BLK_BYTES_MAX && sector <= blk->capacity >> SECTOR_SHIFT &&
-	       len <= blk->capacity - (sector << SECTOR_SHIFT);
+	return len <= BLK_BYTES_MAX && sector <= end &&
+	       len >> SECTOR_SHIFT <= end - sector;
 }
 
 static void read_or_write(struct blk_req *req, u64 sector)
@@ -482,11 +484,42 @@ static void handle(struct blk_req *req)
 	}
 }
 
+static u64 whole_blocks(const struct blk *blk)
+{
+	return round_down(blk->ops->bytes(blk), (u64)blk->block_size);
+}
+
+/*
+ * Takes notice of a backing that has become larger. Several may see it, and one
+ * of them has done it: 1; 0 if there is nothing new, -EFBIG if it is smaller.
+ */
+static int grow(struct blk *blk)
+{
+	u64 old = READ_ONCE(blk->capacity), now = whole_blocks(blk);
+
+	if (now <= old)
+		return now < old ? -EFBIG : 0;
+	return cmpxchg64(&blk->capacity, old, now) == old;
+}
+
+static int blk_update(void *priv, u64 *bytes)
+{
+	struct blk *blk = priv;
+	int ret = grow(blk);
+
+	*bytes = READ_ONCE(blk->capacity);
+	return ret;
+}
+
 static void blk_run(struct vhdb_vq *vq)
 {
+	struct blk *blk = vhdb_vq_priv(vq);
 	struct vhdb_request *rq;
 	struct blk_plug plug;
 
+	/* A file's size is its owner's to change as he goes: UPDATE tells. */
+	if (blk->bdev && grow(blk) > 0)
+		vhdb_vq_config_changed(vq);
 	blk_start_plug(&plug);
 	while ((rq = vhdb_vq_next(vq)))
 		handle(container_of(rq, struct blk_req, rq));
@@ -508,7 +541,7 @@ static void blk_get_config(void *priv, void *config)
 #define LE16(x) ((__force __virtio16)cpu_to_le16(x))
 #define LE32(x) ((__force __virtio32)cpu_to_le32(x))
 #define LE64(x) ((__force __virtio64)cpu_to_le64(x))
-	c->capacity = LE64(blk->capacity >> SECTOR_SHIFT);
+	c->capacity = LE64(blk_sectors(blk));
 	c->size_max = LE32(BLK_SIZE_MAX);
 	c->seg_max = LE32(blk->seg_max);
 	c->blk_size = LE32(blk->block_size);
@@ -597,7 +630,7 @@ static void *blk_attach(const struct vhdb_attach *attach)
 		err = blk_file_attach(blk);
 	if (err)
 		goto err_wq;
-	blk->capacity = round_down(blk->capacity, (u64)blk->block_size);
+	blk->capacity = whole_blocks(blk);
 	return blk;
 
 err_wq:
@@ -639,6 +672,7 @@ static const struct vhdb_backend blk_backend = {
 	.lens_implied = true,
 	.device_features = blk_device_features,
 	.get_config = blk_get_config,
+	.update = blk_update,
 	.run = blk_run,
 };
 

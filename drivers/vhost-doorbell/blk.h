@@ -126,11 +126,13 @@ struct blk_req {
  * struct blk_ops - a kind of backing
  * @submit: starts to move the payload, which lies in blk_req_pages();
  *	blk_req_done() when it ends, in any context
+ * @bytes: the backing's size now. Process.
  * @flush: starts to make what was completed stable; likewise
  * @trim: starts to discard, erase or zero &blk_req.ranges; likewise. Zeroes are
  *	to be stable when it ends, if &blk_req.sync is set.
  */
 struct blk_ops {
+	u64 (*bytes)(const struct blk *blk);
 	void (*submit)(struct blk_req *req);
 	void (*flush)(struct blk_req *req);
 	void (*trim)(struct blk_req *req);
@@ -144,7 +146,7 @@ struct blk_ops {
  * @readonly: the guest may not write
  * @write_cache: whether a flush is needed to make writes stable, as it was at
  *	attach: what config space tells
- * @capacity: bytes, a multiple of @block_size
+ * @capacity: bytes, a multiple of @block_size; grows by cmpxchg
  * @block_size: logical block, bytes
  * @offset_mask: bits that a piece's place in memory must not have
  * @len_mask: bits that a piece's length must not have
@@ -159,7 +161,7 @@ struct blk_ops {
  * @bounce: pages of our own that hold payload. Any context.
  * @pin: pieces of the guest's memory that are pinned. Any context.
  *
- * Immutable after attach, but for the last two.
+ * Immutable after attach, but for @capacity and the last two.
  */
 struct blk {
 	const struct blk_ops *ops;
@@ -182,6 +184,12 @@ struct blk {
 	struct blk_share bounce;
 	struct blk_share pin;
 };
+
+/* What config space says now; a request is judged by one reading of it. */
+static inline u64 blk_sectors(const struct blk *blk)
+{
+	return READ_ONCE(blk->capacity) >> SECTOR_SHIFT;
+}
 
 /* The pages that the backing sees. */
 static inline struct vhdb_pages *blk_req_pages(struct blk_req *req)

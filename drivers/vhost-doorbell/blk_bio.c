@@ -116,7 +116,13 @@ static void bio_submit_trim(struct blk_req *req)
 	}
 }
 
+static u64 bio_bytes(const struct blk *blk)
+{
+	return bdev_nr_bytes(blk->bdev);
+}
+
 static const struct blk_ops blk_bio_ops = {
+	.bytes = bio_bytes,
 	.submit = bio_submit_rw,
 	.flush = bio_submit_flush,
 	.trim = bio_submit_trim,
@@ -173,7 +179,6 @@ int blk_bio_attach(struct blk *blk)
 
 	blk->ops = &blk_bio_ops;
 	blk->bdev = bdev;
-	blk->capacity = bdev_nr_bytes(bdev);
 	blk->write_cache = bdev_write_cache(bdev);
 	blk->offset_mask = bdev_dma_alignment(bdev);
 	/* A driver of bios may take sectors apart: a RAM disk WARNs. */

@@ -187,7 +187,13 @@ static void file_submit_trim(struct blk_req *req)
 	blk_req_queue(req, file_trim_work);
 }
 
+static u64 file_bytes(const struct blk *blk)
+{
+	return i_size_read(file_inode(blk->file));
+}
+
 static const struct blk_ops blk_file_ops = {
+	.bytes = file_bytes,
 	.submit = file_submit_rw,
 	.flush = file_submit_flush,
 	.trim = file_submit_trim,
@@ -263,7 +269,6 @@ int blk_file_attach(struct blk *blk)
 		return -EINVAL;
 
 	blk->ops = &blk_file_ops;
-	blk->capacity = i_size_read(file_inode(blk->file));
 	blk->write_cache = true;
 	trim_limits(blk);
 	return 0;

@@ -87,7 +87,7 @@ static u8 take_range(struct blk_req *req, const struct blk_trim *trim,
 	u32 nr = le32_to_cpu(seg->num_sectors), flags = le32_to_cpu(seg->flags);
 	u64 sector = le64_to_cpu(seg->sector);
 	const struct blk *blk = req->blk;
-	u64 end = blk->capacity >> SECTOR_SHIFT;
+	u64 end = blk_sectors(blk);
 
 	/* 5.2.6.2: flags that are not known; unmap is known to one of them */
 	if (flags & ~(req->op == VIRTIO_BLK_T_WRITE_ZEROES ? unmap : 0))

@@ -330,6 +330,40 @@ void vhdb_device_broken(struct vhdb_device *dev)
 	vhdb_call_signal(&dev->config_call);
 }
 
+/**
+ * vhdb_device_config_changed() - 2.5: config space is another now
+ * @dev: the device
+ *
+ * Context: any, but an eventfd's wake-up callback.
+ */
+void vhdb_device_config_changed(struct vhdb_device *dev)
+{
+	vhdb_call_signal(&dev->config_call);
+}
+
+/**
+ * vhdb_device_update() - VHOST_DOORBELL_UPDATE
+ * @dev: the device
+ * @bytes: out: the size of what it serves
+ *
+ * Context: process, under @dev->mutex.
+ * Return: 0; -ENODEV before ATTACH, -EOPNOTSUPP for a back end whose devices
+ * do not change, -EFBIG.
+ */
+int vhdb_device_update(struct vhdb_device *dev, u64 *bytes)
+{
+	int ret;
+
+	if (!dev->backend)
+		return -ENODEV;
+	if (!dev->backend->update)
+		return -EOPNOTSUPP;
+	ret = dev->backend->update(dev->priv, bytes);
+	if (ret > 0)
+		vhdb_device_config_changed(dev);
+	return min(ret, 0);
+}
+
 static int stop_vqs(struct vhdb_device *dev)
 {
 	u16 i;

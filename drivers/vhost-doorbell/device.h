@@ -64,7 +64,7 @@ struct vhost_doorbell_stats;
  *
  * Any context:
  * @needs_reset: a queue is broken
- * @config_call: whom to tell about that. RCU.
+ * @config_call: whom to tell about that, or that config space changed. RCU.
  */
 struct vhdb_device {
 	struct mutex mutex;	/* ioctls, messages; outermost */
@@ -106,6 +106,8 @@ int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
 			  bool enable);
 void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
 		       struct vhost_doorbell_stats *stats);
+int vhdb_device_update(struct vhdb_device *dev, u64 *bytes);
+void vhdb_device_config_changed(struct vhdb_device *dev);
 void vhdb_device_broken(struct vhdb_device *dev);
 
 /* backend.c */

@@ -26,6 +26,8 @@ static_assert(sizeof(struct vhost_doorbell_attach) ==
 	      VHOST_DOORBELL_ATTACH_SIZE_V1);
 static_assert(sizeof(struct vhost_doorbell_stats) ==
 	      VHOST_DOORBELL_STATS_SIZE_V2);
+static_assert(sizeof(struct vhost_doorbell_update) ==
+	      VHOST_DOORBELL_UPDATE_SIZE_V1);
 
 /* The user's size of a struct that begins with it, or -errno. */
 static long user_size(const void __user *argp, u32 first_version)
@@ -134,6 +136,26 @@ static long get_stats(struct vhdb_device *dev, void __user *argp)
 	return copy_out(argp, usize, &stats, sizeof(stats));
 }
 
+static long update(struct vhdb_device *dev, void __user *argp)
+{
+	struct vhost_doorbell_update update = {};
+	long usize, ret;
+
+	if (!dev->backend)
+		return -ENODEV;
+	usize = copy_in(&update, sizeof(update), argp,
+			VHOST_DOORBELL_UPDATE_SIZE_V1);
+	if (usize < 0)
+		return usize;
+	if (update.flags)
+		return -EINVAL;
+	ret = vhdb_device_update(dev, &update.bytes);
+	if (ret)
+		return ret;
+	update.size = sizeof(update);
+	return copy_out(argp, usize, &update, sizeof(update));
+}
+
 static long backend_ioctl(struct vhdb_device *dev, unsigned int cmd,
 			  void __user *argp)
 {
@@ -160,6 +182,8 @@ static long ioctl_own(struct vhdb_device *dev, unsigned int cmd,
 		return attach(dev, argp);
 	case VHOST_DOORBELL_GET_STATS:
 		return get_stats(dev, argp);
+	case VHOST_DOORBELL_UPDATE:
+		return update(dev, argp);
 	default:
 		if (_IOC_NR(cmd) >= VHOST_DOORBELL_BACKEND_NR)
 			return backend_ioctl(dev, cmd, argp);

@@ -330,6 +330,20 @@ u16 vhdb_vq_index(const struct vhdb_vq *vq)
 EXPORT_SYMBOL_GPL(vhdb_vq_index);
 
 /**
+ * vhdb_vq_config_changed() - tell the driver to read config space again
+ * @vq: any queue of the device
+ *
+ * 2.5, 4.1.5.3: after the change, so that whoever is told reads what is new.
+ *
+ * Context: any, but an eventfd's wake-up callback.
+ */
+void vhdb_vq_config_changed(struct vhdb_vq *vq)
+{
+	vhdb_device_config_changed(vq->dev);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_config_changed);
+
+/**
  * vhdb_vq_has_feature() - was a feature negotiated?
  * @vq: the queue
  * @bit: the feature's number

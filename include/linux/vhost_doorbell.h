@@ -155,6 +155,10 @@ struct vhdb_request {
  * @request_size: bytes of the back end's request, &struct vhdb_request first
  * @device_features: the device feature bits that this device offers
  * @get_config: writes the configuration space (@config_size bytes)
+ * @update: what the device serves may have changed: looks at it again, and tells
+ *	its size now, in bytes. 1 if the configuration space is another now, 0 if
+ *	not, -EFBIG if it is smaller than the driver was told. Process, one at a
+ *	time for each device; may sleep; requests may be in flight. Optional.
  * @run: serves a queue until vhdb_vq_next() has no more, or until it has
  *	deferred a request. Worker thread with the owner's memory, or the owner
  *	itself, to finish a deferred request before the queue stands still; may
@@ -176,6 +180,7 @@ struct vhdb_backend {
 	bool lens_implied;
 	u64 (*device_features)(void *priv);
 	void (*get_config)(void *priv, void *config);
+	int (*update)(void *priv, u64 *bytes);
 	void (*run)(struct vhdb_vq *vq);
 };
 
@@ -192,6 +197,7 @@ void vhdb_vq_break(struct vhdb_vq *vq, int reason);
 void vhdb_vq_count_bounce(struct vhdb_vq *vq);
 void *vhdb_vq_priv(const struct vhdb_vq *vq);
 u16 vhdb_vq_index(const struct vhdb_vq *vq);
+void vhdb_vq_config_changed(struct vhdb_vq *vq);
 bool vhdb_vq_has_feature(const struct vhdb_vq *vq, unsigned int bit);
 
 /* The request that vhdb_vq_next() gave last, inside run(). */

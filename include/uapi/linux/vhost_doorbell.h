@@ -273,6 +273,45 @@ struct vhost_doorbell_stats {
 #define VHOST_DOORBELL_STATS_SIZE_V2	120
 
 /**
+ * struct vhost_doorbell_update - what a device serves may have changed
+ * @size: as in &struct vhost_doorbell_info
+ * @flags: zero
+ * @bytes: out: size of the device now
+ *
+ * The kernel tells nobody that a file or a block device has grown. Whoever made
+ * it grow issues this, on the open file that the device is: the device looks at
+ * its backing again, and if there is more of it the driver gets a
+ * configuration-change interrupt and finds the new capacity in config space.
+ * Requests go on meanwhile. (A block device's size is also looked at each time
+ * that its queues are served.) What is less than a logical block does not count.
+ *
+ * A disk does not shrink: the guest has a file system on it. If the backing is
+ * smaller than the driver was told, nothing changes, and what the guest asks
+ * for behind the backing's end is answered with an I/O error.
+ *
+ * The vhost-vdpa dialect has no place for virtio's configuration generation, so
+ * a driver that reads the two halves of the capacity while it changes may see
+ * one of each; it reads again after the interrupt.
+ *
+ * Works from any process that has the file, at any time after ATTACH. Errors,
+ * besides those of every ioctl:
+ *
+ * * -EINVAL: @size too small, or @flags not zero
+ * * -E2BIG: @size beyond what the kernel knows, tail not zero
+ * * -EFBIG: the disk is larger than the backing has become: see above
+ * * -EOPNOTSUPP: the back end's devices do not change
+ *
+ * Since ABI version 3.
+ */
+struct vhost_doorbell_update {
+	__u32 size;
+	__u32 flags;
+	__u64 bytes;
+};
+
+#define VHOST_DOORBELL_UPDATE_SIZE_V1	16
+
+/**
  * DOC: The back end "bell"
  *
  * It counts rings. A bell is rung in three ways, which are counted apart:
@@ -406,6 +445,11 @@ struct vhost_doorbell_bell_call {
 #define VHOST_DOORBELL_GET_STATS \
 	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x03, \
 	     VHOST_DOORBELL_STATS_SIZE_V1)
+
+/** define VHOST_DOORBELL_UPDATE - see &struct vhost_doorbell_update */
+#define VHOST_DOORBELL_UPDATE \
+	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x04, \
+	     VHOST_DOORBELL_UPDATE_SIZE_V1)
 
 /**
  * define VHOST_DOORBELL_BACKEND_NR - first ioctl number of back ends
