@@ -46,3 +46,5 @@ have EVENTFD_SIGNAL_ONE_ARG eventfd.h "eventfd_signal(NULL)" "$@"
 # 6.10: vhost_task_create(fn, handle_sigkill, arg, name), fn returning bool
 have VHOST_TASK sched/vhost_task.h \
 	"vhost_task_create((bool (*)(void *))NULL, (void (*)(void *))NULL, NULL, \"\")" "$@"
+# 6.13: hrtimer_init() and the function -> hrtimer_setup()
+have HRTIMER_SETUP hrtimer.h "hrtimer_setup(NULL, NULL, 0, HRTIMER_MODE_ABS)" "$@"

@@ -11,6 +11,7 @@
  *            (bell.c) counts, and leaves its call to an irq_work.
  *   worker   A thread in the owner's memory. Serves the queues, one run after
  *            the other.
+ *   timer    Of a rate limit, an interrupt: has queues served again.
  *   end      Where a request's I/O ends: interrupt, softirq, workqueue, or
  *            the worker itself. Completes the request, signals.
  *   RCU      Frees call eventfds.
@@ -23,6 +24,7 @@
  *   memory.sem         rwsem     the map, for its readers         ioctl, worker
  *   (mmap_lock)        rwsem     the owner's address space        ioctl, worker
  *   vq.done_lock       spin,irq  used ring, its counters          end, worker
+ *   limit.lock         spin,irq  what the rate limits have left   worker
  *   (eventfd's wait    spin,irq  our entry, kick.rings            ring, ioctl
  *    queue's lock)
  *
@@ -72,6 +74,7 @@ struct vhdb_device *vhdb_device_create(void)
 		return ERR_PTR(-ENOMEM);
 	}
 	mutex_init(&dev->mutex);
+	vhdb_limit_init(&dev->limit);
 	return dev;
 }
 
@@ -89,6 +92,7 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 
 	for (i = 0; i < dev->nvqs; i++)
 		vhdb_kick_unhook(&dev->vqs[i].kick);
+	vhdb_limit_stop(&dev->limit);
 	if (dev->worker)
 		vhdb_worker_destroy(dev->worker);
 	for (i = 0; i < dev->nvqs; i++) {
@@ -116,7 +120,9 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 /* What is no virtio device takes nothing of what makes one. */
 static int check_no_queues(const struct vhost_doorbell_attach *arg)
 {
-	if (arg->queues || arg->queue_size || arg->poll_us)
+	if (arg->queues || arg->queue_size || arg->poll_us ||
+	    arg->rate_requests || arg->burst_requests || arg->rate_bytes ||
+	    arg->burst_bytes)
 		return -ERANGE;
 	if (arg->dialect || arg->features_allow || arg->features_require)
 		return -EOPNOTSUPP;
@@ -191,7 +197,11 @@ static int make_virtio(struct vhdb_device *dev, void *priv,
 
 	if (!backend->queues_max)
 		return 0;
-	err = set_features(dev, priv, backend, arg);
+	err = vhdb_limit_set(&dev->limit, arg->rate_requests,
+			     arg->burst_requests, arg->rate_bytes,
+			     arg->burst_bytes);
+	if (!err)
+		err = set_features(dev, priv, backend, arg);
 	return err ?: make_vqs(dev, attach);
 }
 
@@ -600,6 +610,7 @@ void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
 		stats->requests += READ_ONCE(vq->run_stats.requests);
 		stats->bounced += READ_ONCE(vq->run_stats.bounced);
 		stats->broken += READ_ONCE(vq->run_stats.broken);
+		stats->throttled += READ_ONCE(vq->run_stats.throttled);
 		stats->completions += done.completions;
 		stats->bytes_read += done.bytes_read;
 		stats->bytes_written += done.bytes_written;

@@ -6,6 +6,7 @@
 #include <linux/vhost_doorbell.h>
 
 #include "doorbell.h"
+#include "limit.h"
 #include "memory.h"
 #include "virtqueue.h"
 
@@ -51,6 +52,7 @@ struct vhost_doorbell_stats;
  * @queue_size: largest queue size
  * @offered: features that the driver may choose from
  * @required: features that it must choose
+ * @limit: requests and bytes a second (has a lock of its own)
  *
  * Immutable after SET_OWNER:
  * @mm: the owner's memory (a reference on the struct alone); NULL before
@@ -77,6 +79,7 @@ struct vhdb_device {
 	u32 queue_size;
 	u64 offered;
 	u64 required;
+	struct vhdb_limit limit;
 
 	struct mm_struct *mm;
 	struct vhdb_worker *worker;

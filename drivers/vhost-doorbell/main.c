@@ -23,7 +23,7 @@ static_assert(sizeof(struct vhost_doorbell_info) ==
 static_assert(sizeof(struct vhost_doorbell_backend_info) ==
 	      VHOST_DOORBELL_BACKEND_INFO_SIZE_V1);
 static_assert(sizeof(struct vhost_doorbell_attach) ==
-	      VHOST_DOORBELL_ATTACH_SIZE_V1);
+	      VHOST_DOORBELL_ATTACH_SIZE_V2);
 static_assert(sizeof(struct vhost_doorbell_stats) ==
 	      VHOST_DOORBELL_STATS_SIZE_V2);
 static_assert(sizeof(struct vhost_doorbell_update) ==

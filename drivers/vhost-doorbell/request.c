@@ -214,7 +214,8 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 		start(vq, rq);
 		return rq;
 	}
-	if (vq->broken || !vq->requests_left || !vq->bytes_left)
+	if (vq->broken || !vq->requests_left || !vq->bytes_left ||
+	    vhdb_limit_reached(vq))
 		return NULL;
 
 	chain = chain_next(vq);
@@ -230,6 +231,7 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 
 	vq->requests_left--;
 	vq->run_stats.requests++;
+	vhdb_limit_charge(&vq->dev->limit, 1, 0);
 	rq->id = chain->id;
 	rq->count = chain->count;
 	rq->resumed = false;
@@ -279,7 +281,7 @@ u32 vhdb_vq_budget(const struct vhdb_vq *vq)
 EXPORT_SYMBOL_GPL(vhdb_vq_budget);
 
 /**
- * vhdb_vq_charge() - count payload against the run's budget
+ * vhdb_vq_charge() - count payload against the run's budget and the rate limit
  * @vq: the queue
  * @bytes: payload of the present request
  *
@@ -288,6 +290,7 @@ EXPORT_SYMBOL_GPL(vhdb_vq_budget);
 void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes)
 {
 	vq->bytes_left -= min(bytes, vq->bytes_left);
+	vhdb_limit_charge(&vq->dev->limit, 0, bytes);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_charge);
 

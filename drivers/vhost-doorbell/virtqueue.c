@@ -188,10 +188,12 @@ static void vq_run(struct vhdb_work *work)
 	if (!vq->broken) {
 		/*
 		 * Out of budget: behind the others, notifications stay off.
+		 * So they do over a rate limit, whose timer will call.
 		 * Otherwise a buffer that came while they were off is ours.
 		 */
-		again = vq->deferred || !vq->requests_left || !vq->bytes_left ||
-			vhdb_ring_enable_notify(&vq->ring);
+		again = vq->deferred || !vq->requests_left || !vq->bytes_left;
+		if (!again && !READ_ONCE(vq->throttled))
+			again = vhdb_ring_enable_notify(&vq->ring);
 	}
 	up_read(&dev->memory.sem);
 	if (again)

@@ -62,6 +62,7 @@ struct vhdb_run_stats {
 	u64 requests;
 	u64 bounced;
 	u64 broken;
+	u64 throttled;
 };
 
 /**
@@ -110,6 +111,9 @@ struct vhdb_run_stats {
  * @inline_done: requests that were complete before the back end's run() was
  * @run_stats: counters
  *
+ * Any context:
+ * @throttled: it waits for the device's rate limit; the timer clears it
+ *
  * For completions, in any context:
  * @call: whom to signal. RCU.
  * @err: whom to tell that the queue is broken. RCU.
@@ -154,6 +158,8 @@ struct vhdb_vq {
 	struct task_struct *runner;
 	struct llist_node *inline_done;
 	struct vhdb_run_stats run_stats;
+
+	bool throttled;
 
 	struct vhdb_call_slot call;
 	struct vhdb_call_slot err;

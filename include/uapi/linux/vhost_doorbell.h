@@ -179,6 +179,15 @@ struct vhost_doorbell_backend_info {
  *	turned on again, in microseconds, up to
  *	&vhost_doorbell_info.poll_us_max; 0 for off
  * @reserved: zero
+ * @rate_bytes: payload bytes that the device moves in a second, all queues
+ *	together and both directions, up to 2^34; 0 for as many as it can
+ * @burst_bytes: payload bytes that may be moved at once after a pause; 0 for
+ *	a tenth of a second's, at most a minute's. A request that is larger than
+ *	that passes, and the next ones wait the longer.
+ * @rate_requests: requests that the device takes in a second, all queues
+ *	together; 0 for as many as it can
+ * @burst_requests: requests that may be taken at once after a pause; 0 for a
+ *	tenth of a second's, at most a minute's
  *
  * Errors, besides those of every ioctl:
  *
@@ -188,9 +197,9 @@ struct vhost_doorbell_backend_info {
  *   a back end that has no use for it
  * * -E2BIG: @size beyond what the kernel knows, tail not zero
  * * -ENOENT: no such back end
- * * -ERANGE: @queues, @queue_size or @poll_us beyond the limits (other
- *   than 0 where there are no queues), or @queue_size no power
- *   of two, with split rings
+ * * -ERANGE: @queues, @queue_size, @poll_us, a rate or a burst beyond the
+ *   limits (other than 0 where there are no queues), a burst without its
+ *   rate, or @queue_size no power of two, with split rings
  * * -EOPNOTSUPP: @features_require or @dialect not offered, or a kind of
  *   device that the back end cannot serve (zoned storage)
  * * -EBADF: @fd is not open, or not for reading
@@ -201,7 +210,7 @@ struct vhost_doorbell_backend_info {
  * * -EBUSY: a back end is attached already, or the block device's page
  *   cache is in use (a mapping of it cannot be invalidated)
  *
- * Since ABI version 1.
+ * Since ABI version 1; the rates and bursts since 3.
  */
 struct vhost_doorbell_attach {
 	__u32 size;
@@ -217,9 +226,14 @@ struct vhost_doorbell_attach {
 	__u32 logical_block_size;
 	__u32 poll_us;
 	__u32 reserved;
+	__u64 rate_bytes;
+	__u64 burst_bytes;
+	__u32 rate_requests;
+	__u32 burst_requests;
 };
 
 #define VHOST_DOORBELL_ATTACH_SIZE_V1	88
+#define VHOST_DOORBELL_ATTACH_SIZE_V2	112
 
 /** define VHOST_DOORBELL_ALL_QUEUES - &vhost_doorbell_stats.queue: the sum */
 #define VHOST_DOORBELL_ALL_QUEUES	0xffffffffU
@@ -246,9 +260,12 @@ struct vhost_doorbell_attach {
  * @no_space: out: of @errors, those for want of space under the device. Virtio
  *	has no status of its own for it: the driver was told of an I/O error,
  *	and the kernel's log has a line, rate-limited.
+ * @throttled: out: runs of the worker that left requests in the ring because
+ *	the device has used up what it may have (&vhost_doorbell_attach.rate_bytes
+ *	and its like)
  *
  * Counters start at ATTACH and survive a reset of the device.
- * Since ABI version 1; @unsupported and @no_space since 3.
+ * Since ABI version 1; @unsupported, @no_space and @throttled since 3.
  */
 struct vhost_doorbell_stats {
 	__u32 size;
@@ -267,10 +284,11 @@ struct vhost_doorbell_stats {
 	__u64 reserved;
 	__u64 unsupported;
 	__u64 no_space;
+	__u64 throttled;
 };
 
 #define VHOST_DOORBELL_STATS_SIZE_V1	104
-#define VHOST_DOORBELL_STATS_SIZE_V2	120
+#define VHOST_DOORBELL_STATS_SIZE_V2	128
 
 /**
  * struct vhost_doorbell_update - what a device serves may have changed

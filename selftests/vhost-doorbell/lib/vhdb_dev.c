@@ -104,6 +104,10 @@ void vhdb_attach_init(struct vhost_doorbell_attach *attach, int backing_fd,
 	attach->queue_size = opts->queue_size;
 	attach->logical_block_size = opts->lbs;
 	attach->poll_us = opts->poll_us;
+	attach->rate_requests = opts->rate_requests;
+	attach->burst_requests = opts->burst_requests;
+	attach->rate_bytes = opts->rate_bytes;
+	attach->burst_bytes = opts->burst_bytes;
 }
 
 int vhdb_attach_blk(int fd, int backing_fd, const struct vhdb_opts *opts)
