@@ -49,6 +49,7 @@
 #include <linux/file.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/pid.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -90,6 +91,8 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 {
 	u16 i;
 
+	/* Nobody looks any more, from here on. */
+	vhdb_debugfs_remove(dev);
 	for (i = 0; i < dev->nvqs; i++)
 		vhdb_kick_unhook(&dev->vqs[i].kick);
 	vhdb_limit_stop(&dev->limit);
@@ -113,6 +116,7 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 	vhdb_memory_free(&dev->memory);
 	if (dev->mm)
 		mmdrop(dev->mm);
+	put_pid(dev->owner);
 	mutex_destroy(&dev->mutex);
 	kfree(dev);
 }
@@ -205,6 +209,9 @@ static int make_virtio(struct vhdb_device *dev, void *priv,
 	return err ?: make_vqs(dev, attach);
 }
 
+/* Numbers of devices: in the order of ATTACH, each for one device ever. */
+static atomic_t ids = ATOMIC_INIT(0);
+
 /**
  * vhdb_device_attach() - VHOST_DOORBELL_ATTACH
  * @dev: the device
@@ -256,7 +263,10 @@ int vhdb_device_attach(struct vhdb_device *dev,
 
 	dev->file = attach.file;
 	dev->priv = priv;
-	dev->backend = backend;
+	dev->id = atomic_inc_return(&ids) - 1;
+	/* Pairs with the one in fop_show_fdinfo(): after all of the above. */
+	smp_store_release(&dev->backend, backend);
+	vhdb_debugfs_add(dev);
 	return 0;
 
 err_detach:
@@ -288,6 +298,8 @@ int vhdb_device_set_owner(struct vhdb_device *dev)
 	dev->worker = worker;
 	dev->mm = current->mm;
 	mmgrab(dev->mm);
+	/* For those who look without the mutex: see debugfs.c. */
+	WRITE_ONCE(dev->owner, get_pid(task_tgid(current)));
 	return 0;
 }
 

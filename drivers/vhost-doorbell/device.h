@@ -10,7 +10,9 @@
 #include "memory.h"
 #include "virtqueue.h"
 
+struct dentry;
 struct iov_iter;
+struct pid;
 struct vhost_doorbell_attach;
 struct vhost_doorbell_backend_info;
 struct vhost_doorbell_stats;
@@ -44,7 +46,10 @@ struct vhost_doorbell_stats;
  * @mutex: serializes every ioctl and message; the outermost lock
  *
  * Immutable after ATTACH:
- * @backend: what it is; NULL before
+ * @backend: what it is; NULL before. Stored last: who finds it without @mutex
+ *	(smp_load_acquire()) finds the others, too.
+ * @id: a number that no other device has had
+ * @debugfs: its folder
  * @priv: the back end's own
  * @file: what it serves; NULL for a back end that serves no file
  * @vqs: the queues
@@ -57,6 +62,7 @@ struct vhost_doorbell_stats;
  * Immutable after SET_OWNER:
  * @mm: the owner's memory (a reference on the struct alone); NULL before
  * @worker: serves all queues
+ * @owner: its process, for people
  *
  * Under @mutex:
  * @memory: the owner's memory as the driver sees it (has a lock of its own)
@@ -72,6 +78,8 @@ struct vhdb_device {
 	struct mutex mutex;	/* ioctls, messages; outermost */
 
 	const struct vhdb_backend *backend;
+	u32 id;
+	struct dentry *debugfs;
 	void *priv;
 	struct file *file;
 	struct vhdb_vq *vqs;
@@ -83,6 +91,7 @@ struct vhdb_device {
 
 	struct mm_struct *mm;
 	struct vhdb_worker *worker;
+	struct pid *owner;
 
 	struct vhdb_memory memory;
 	u64 features;
@@ -112,6 +121,12 @@ void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
 int vhdb_device_update(struct vhdb_device *dev, u64 *bytes);
 void vhdb_device_config_changed(struct vhdb_device *dev);
 void vhdb_device_broken(struct vhdb_device *dev);
+
+/* debugfs.c */
+void vhdb_debugfs_add(struct vhdb_device *dev);
+void vhdb_debugfs_remove(struct vhdb_device *dev);
+void vhdb_debugfs_init(void);
+void vhdb_debugfs_exit(void);
 
 /* backend.c */
 const struct vhdb_backend *vhdb_backend_get(const char *name);

@@ -6,6 +6,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/seq_file.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
@@ -237,6 +238,25 @@ static int fop_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* How one finds the device that a process's file is: what is immutable. */
+static void fop_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct vhdb_device *dev = file->private_data;
+	/* Pairs with the one at the end of vhdb_device_attach(). */
+	const struct vhdb_backend *backend = smp_load_acquire(&dev->backend);
+
+	if (!backend)
+		return;
+	seq_printf(m, "vhdb-id:\t%u\n", dev->id);
+	seq_printf(m, "vhdb-backend:\t%s\n", backend->name);
+	seq_printf(m, "vhdb-queues:\t%u\n", dev->nvqs);
+	if (dev->file) {
+		seq_puts(m, "vhdb-backing:\t");
+		seq_file_path(m, dev->file, "\n");
+		seq_putc(m, '\n');
+	}
+}
+
 static const struct file_operations fops = {
 	.owner = THIS_MODULE,
 	.open = fop_open,
@@ -244,6 +264,7 @@ static const struct file_operations fops = {
 	.unlocked_ioctl = fop_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.write_iter = fop_write_iter,
+	.show_fdinfo = fop_show_fdinfo,
 	.llseek = noop_llseek,
 };
 
@@ -280,13 +301,21 @@ static struct miscdevice misc = {
 
 static int __init vhdb_init(void)
 {
-	return misc_register(&misc);
+	int err;
+
+	/* A device may come as soon as the node is there. */
+	vhdb_debugfs_init();
+	err = misc_register(&misc);
+	if (err)
+		vhdb_debugfs_exit();
+	return err;
 }
 module_init(vhdb_init);
 
 static void __exit vhdb_exit(void)
 {
 	misc_deregister(&misc);
+	vhdb_debugfs_exit();
 	/* Call eventfds are freed by a function of this module. */
 	rcu_barrier();
 }
