@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 
 #include "vhdb.h"
@@ -51,6 +52,33 @@ static int parse_number(const char *key, const char *value, unsigned int *number
 		return -1;
 	}
 	*number = n;
+	return 0;
+}
+
+/* Bytes, with k, M or G for the binary thousands. */
+static int parse_bytes(const char *key, const char *value, __u64 *bytes)
+{
+	static const char units[] = "kMG";
+	unsigned long long n;
+	const char *unit;
+	char *end;
+	int shift = 0;
+
+	errno = 0;
+	n = strtoull(value, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		shift = 10 * (unit - units + 1);
+		end++;
+	}
+	if (*value < '0' || *value > '9' || *end || errno || !n ||
+	    n > ~0ULL >> shift) {
+		vhdb_error("--blk: '%s=%s' is not a number of bytes of 1 or more",
+			   key, value);
+		vhdb_hint("k, M or G may stand behind it, for 1024 and its powers");
+		return -1;
+	}
+	*bytes = n << shift;
 	return 0;
 }
 
@@ -115,6 +143,20 @@ static int parse_option(struct vhdb_blk *blk, char *option)
 		return parse_switch(option, value, &blk->share);
 	if (!strcmp(option, "packed"))
 		return parse_switch(option, value, &blk->packed);
+	if (!strcmp(option, "discard")) {
+		if (parse_switch(option, value, &on) < 0)
+			return -1;
+		blk->no_discard = !on;
+		return 0;
+	}
+	if (!strcmp(option, "iops"))
+		return parse_number(option, value, &blk->rate_requests);
+	if (!strcmp(option, "iops-burst"))
+		return parse_number(option, value, &blk->burst_requests);
+	if (!strcmp(option, "bps"))
+		return parse_bytes(option, value, &blk->rate_bytes);
+	if (!strcmp(option, "bps-burst"))
+		return parse_bytes(option, value, &blk->burst_bytes);
 	if (!strcmp(option, "direct")) {
 		if (parse_switch(option, value, &on) < 0)
 			return -1;
@@ -199,24 +241,42 @@ static int check_limits(const struct vhdb_blk *blk, int fd,
 	return 0;
 }
 
+/* What gives space back, or might. */
+#define DISCARD_FEATURES	(1ULL << VIRTIO_BLK_F_DISCARD |		\
+				 1ULL << VIRTIO_BLK_F_WRITE_ZEROES |	\
+				 1ULL << VIRTIO_BLK_F_SECURE_ERASE)
+
 /*
- * Packed rings are offered if they are named, beside all that is safe with
- * stock clients. The other features that are offered on request only stay out.
+ * All that is safe with stock clients, but for what the user does not want, and
+ * packed rings if he does: they are offered if they are named. The other
+ * features that are offered on request only stay out.
  */
-static int allow_packed(const struct vhdb_blk *blk,
-			const struct vhost_doorbell_info *info,
-			struct vhost_doorbell_attach *attach)
+static int allow_features(const struct vhdb_blk *blk,
+			  const struct vhost_doorbell_info *info,
+			  struct vhost_doorbell_attach *attach)
 {
 	struct vhost_doorbell_backend_info backend;
 
-	if (vhdb_backend_find(blk->device_fd, info, BACKEND, &backend) ||
-	    !(backend.features & 1ULL << VIRTIO_F_RING_PACKED)) {
+	if (!blk->packed && !blk->no_discard)
+		return 0;
+	if (vhdb_backend_find(blk->device_fd, info, BACKEND, &backend)) {
+		vhdb_error("'%s': cannot attach: the back end is not loaded",
+			   blk->path);
+		vhdb_hint("run `modprobe vhost_doorbell_blk` as root");
+		return -1;
+	}
+	if (blk->packed && !(backend.features & 1ULL << VIRTIO_F_RING_PACKED)) {
 		vhdb_error("'%s': this driver has no packed rings", blk->path);
 		return -1;
 	}
 	attach->features_allow = backend.features;
 	attach->features_allow &= ~(1ULL << VIRTIO_F_IN_ORDER);
 	attach->features_allow &= ~(1ULL << VIRTIO_F_RING_RESET);
+	attach->features_allow &= ~(1ULL << VIRTIO_BLK_F_CONFIG_WCE);
+	if (!blk->packed)
+		attach->features_allow &= ~(1ULL << VIRTIO_F_RING_PACKED);
+	if (blk->no_discard)
+		attach->features_allow &= ~DISCARD_FEATURES;
 	return 0;
 }
 
@@ -241,7 +301,8 @@ static void explain_attach(const struct vhdb_blk *blk, int err)
 		vhdb_hint("the driver cannot serve this kind of device (zoned storage, for one)");
 		break;
 	case ERANGE:
-		vhdb_hint("queues= or queue-size= is beyond the limits that `vhdb info` shows");
+		vhdb_hint("queues= or queue-size= is beyond the limits that `vhdb info` shows,");
+		vhdb_hint("or a burst is of more than a minute, or it has no rate");
 		break;
 	case EBUSY:
 		vhdb_hint("it is mounted, or otherwise in use through the page cache: unmount it");
@@ -277,7 +338,7 @@ int vhdb_blk_attach(struct vhdb_blk *blk)
 		return -1;
 	if (check_limits(blk, blk->device_fd, &info) < 0)
 		goto err_close_device;
-	if (blk->packed && allow_packed(blk, &info, &attach) < 0)
+	if (allow_features(blk, &info, &attach) < 0)
 		goto err_close_device;
 
 	image = vhdb_image_open(blk);
@@ -290,6 +351,10 @@ int vhdb_blk_attach(struct vhdb_blk *blk)
 	attach.queues = blk->queues;
 	attach.queue_size = blk->queue_size;
 	attach.logical_block_size = blk->block_size;
+	attach.rate_requests = blk->rate_requests;
+	attach.burst_requests = blk->burst_requests;
+	attach.rate_bytes = blk->rate_bytes;
+	attach.burst_bytes = blk->burst_bytes;
 	if (blk->serial)
 		memcpy(attach.serial, blk->serial, strlen(blk->serial));
 

@@ -11,9 +11,19 @@
 
 static const char help[] =
 "Usage: vhdb info\n"
+"       vhdb list\n"
+"       vhdb stat [-i SECONDS [-n TIMES]] [DEVICE]\n"
+"       vhdb resize DEVICE\n"
 "       vhdb run [--stats FILE] [-q] --blk DISK [--blk DISK]... -- QEMU ARGUMENT...\n"
 "\n"
 "info   shows what the driver can do: limits, back ends, features.\n"
+"\n"
+"list   shows the devices in use: number, process, what they serve.\n"
+"\n"
+"stat   shows their counters; with -i, what they do in a second, each so many\n"
+"       seconds.\n"
+"\n"
+"resize tells a device, by its number, that its image or block device has grown.\n"
 "\n"
 "run    attaches each DISK to a device of the driver, adds the options that give\n"
 "       it to the guest, prints the whole line and runs it. QEMU 8 or later.\n"
@@ -25,6 +35,9 @@ static const char help[] =
 "      packed=on            offer packed rings, which are less work for both sides\n"
 "      serial=TEXT          the disk's serial number, up to 20 bytes\n"
 "      bs=N                 logical block size: 512 to 4096\n"
+"      discard=off          do not offer to give unused space back to the storage\n"
+"      iops=N, bps=N        requests and bytes a second at the most; bps takes k, M, G\n"
+"      iops-burst=N, bps-burst=N   so many at once after a pause\n"
 "      direct=on|off        an image: bypass the page cache, or use it; by default\n"
 "                           it's bypassed where the file system can\n"
 "      share=on             do not insist on being the only user of PATH\n"
@@ -48,6 +61,9 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "info", vhdb_info },
+	{ "list", vhdb_list },
+	{ "stat", vhdb_stat },
+	{ "resize", vhdb_resize },
 	{ "run", vhdb_run },
 };
 

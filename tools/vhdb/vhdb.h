@@ -47,10 +47,15 @@
  * @read_only: the guest may not write
  * @share: others may use the same device or image
  * @packed: offer packed rings
+ * @no_discard: do not offer to give unused space back
  * @direct: 1 O_DIRECT or nothing, 0 page cache, -1 O_DIRECT where it works
  * @queues: number of queues, 0 for the driver's default
  * @queue_size: largest queue size, 0 for the driver's default
  * @block_size: logical block size, 0 for the image's own
+ * @rate_bytes: bytes a second, 0 for any number
+ * @burst_bytes: bytes at once after a pause, 0 for the driver's default
+ * @rate_requests: requests a second, 0 for any number
+ * @burst_requests: requests at once after a pause, 0 for the driver's default
  * @device_fd: /dev/vhost-doorbell, attached
  * @fdset: number of QEMU's fd set that holds @device_fd
  * @named: @id was given by the user
@@ -63,10 +68,15 @@ struct vhdb_blk {
 	bool read_only;
 	bool share;
 	bool packed;
+	bool no_discard;
 	int direct;
 	unsigned int queues;
 	unsigned int queue_size;
 	unsigned int block_size;
+	__u64 rate_bytes;
+	__u64 burst_bytes;
+	unsigned int rate_requests;
+	unsigned int burst_requests;
 	int device_fd;
 	unsigned int fdset;
 	bool named;
@@ -100,8 +110,32 @@ int vhdb_kvm_ioeventfd(void);
 int vhdb_kvm_check(char *const *argv, size_t argc);
 
 /* stats.c */
+
+/**
+ * struct vhdb_stats_rate - a device whose rates are shown
+ * @id: its number
+ * @fd: its file
+ * @at: when @then was read, seconds
+ * @then: what it had done
+ */
+struct vhdb_stats_rate {
+	unsigned int id;
+	int fd;
+	double at;
+	struct vhost_doorbell_stats then;
+};
+
 void vhdb_stats_print(FILE *out, const char *when, const struct vhdb_blk *blks,
 		      size_t count);
+void vhdb_stats_heading(FILE *out);
+void vhdb_stats_rows(FILE *out, const char *id, int fd, unsigned int queues);
+int vhdb_stats_rates(FILE *out, struct vhdb_stats_rate *rate, size_t count,
+		     unsigned int round);
+
+/* live.c */
+int vhdb_list(int argc, char **argv);
+int vhdb_stat(int argc, char **argv);
+int vhdb_resize(int argc, char **argv);
 
 /* run.c */
 int vhdb_run(int argc, char **argv);
