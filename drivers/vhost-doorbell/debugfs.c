@@ -27,7 +27,7 @@ static struct dentry *root;
 static int device_show(struct seq_file *m, void *unused)
 {
 	struct vhdb_device *dev = m->private;
-	struct pid *owner = READ_ONCE(dev->owner);
+	struct pid *owner;
 
 	seq_printf(m, "backend:  %s\n", dev->backend->name);
 	if (dev->file) {
@@ -35,8 +35,11 @@ static int device_show(struct seq_file *m, void *unused)
 		seq_file_path(m, dev->file, "\n");
 		seq_putc(m, '\n');
 	}
-	/* 0: none yet, or it is gone */
+	/* 0: none yet, or it is gone; it may be exchanged, see RESET_OWNER */
+	rcu_read_lock();
+	owner = READ_ONCE(dev->owner);
 	seq_printf(m, "owner:    %d\n", owner ? pid_nr_ns(owner, &init_pid_ns) : 0);
+	rcu_read_unlock();
 	seq_printf(m, "status:   0x%02x%s\n", vhdb_device_status(dev),
 		   READ_ONCE(dev->suspended) ? " suspended" : "");
 	seq_printf(m, "offered:  0x%016llx\n", dev->offered);

@@ -13,22 +13,25 @@
  *            the other.
  *   timer    Of a rate limit, an interrupt: has queues served again.
  *   end      Where a request's I/O ends: interrupt, softirq, workqueue, or
- *            the worker itself. Completes the request, signals.
+ *            the worker itself. Completes the request, signals. Leaves that to
+ *            the worker while there is something to log.
  *   RCU      Frees call eventfds.
  *
  * Locks, outermost first
  * ----------------------
  *   lock               kind      protects                         taken by
  *   device.mutex       mutex     life, set-up, map (for writing)  ioctl
- *   vq.mutex           mutex     a queue's run, its serve flag    ioctl, worker
+ *   vq.mutex           mutex     a queue's run, its serve flag,   ioctl, worker
+ *                                what of it is logged
  *   memory.sem         rwsem     the map, for its readers         ioctl, worker
+ *   device.msg_lock    spin      what the owner is asked for      ioctl, worker
  *   (mmap_lock)        rwsem     the owner's address space        ioctl, worker
  *   vq.done_lock       spin,irq  used ring, its counters          end, worker
  *   limit.lock         spin,irq  what the rate limits have left   worker
  *   (eventfd's wait    spin,irq  our entry, kick.rings            ring, ioctl
  *    queue's lock)
  *
- *   No eventfd is signalled under done_lock or under an eventfd's lock. The
+ *   No eventfd is signalled under done_lock, msg_lock or an eventfd's lock. The
  *   vq.mutex of one queue only is held at a time. memory.sem is written
  *   without any vq.mutex held.
  *
@@ -37,9 +40,12 @@
  *   open       A struct, an empty map.
  *   ATTACH     Back end and file held (module reference); queues made.
  *   SET_OWNER  The caller's memory (mmgrab) and a worker thread of its own.
- *   DRIVER_OK  Rings pinned, charged, mapped; served.
+ *   DRIVER_OK  Rings pinned, charged, mapped; served. START in the classic
+ *              dialect.
  *   SUSPEND    Served no more, nothing in flight; rings stay pinned.
+ *   STOP, GET_VRING_BASE  Classic: nothing in flight, all logged; unpinned.
  *   reset      As after SET_OWNER, with the map kept. Waits for requests.
+ *   RESET_OWNER  Classic: as after ATTACH. Waits for requests.
  *   release    Doorbells unhooked, worker ended, requests waited for, rings
  *              unpinned, back end detached, module reference dropped.
  *   owner dies The worker is gone with it; requests in flight complete into
@@ -76,7 +82,26 @@ struct vhdb_device *vhdb_device_create(void)
 	}
 	mutex_init(&dev->mutex);
 	vhdb_limit_init(&dev->limit);
+	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
+	spin_lock_init(&dev->msg_lock);
+	INIT_LIST_HEAD(&dev->msgs);
+	init_waitqueue_head(&dev->msg_wait);
 	return dev;
+}
+
+/* Nothing is logged any more: nobody is there to read it. */
+static void stop_logging(struct vhdb_device *dev)
+{
+	bool any = false;
+	u16 i;
+
+	for (i = 0; i < dev->nvqs; i++) {
+		any |= dev->vqs[i].logged;
+		WRITE_ONCE(dev->vqs[i].logged, false);
+	}
+	/* Then no completion leaves anything to a worker any more. */
+	if (any)
+		synchronize_rcu();
 }
 
 /**
@@ -93,16 +118,21 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 
 	/* Nobody looks any more, from here on. */
 	vhdb_debugfs_remove(dev);
-	for (i = 0; i < dev->nvqs; i++)
-		vhdb_kick_unhook(&dev->vqs[i].kick);
-	vhdb_limit_stop(&dev->limit);
-	if (dev->worker)
-		vhdb_worker_destroy(dev->worker);
 	for (i = 0; i < dev->nvqs; i++) {
+		vhdb_kick_unhook(&dev->vqs[i].kick);
+		WRITE_ONCE(dev->vqs[i].poll_us, 0);
+	}
+	stop_logging(dev);
+	vhdb_limit_stop(&dev->limit);
+	vhdb_pool_destroy(dev);
+	for (i = 0; i < dev->nvqs; i++) {
+		/* What was left to a worker. */
+		vhdb_requests_flush(&dev->vqs[i], NULL);
 		vhdb_vq_stop(&dev->vqs[i], false);
 		vhdb_vq_free(&dev->vqs[i]);
 	}
 	vhdb_call_set(&dev->config_call, VHOST_FILE_UNBIND);
+	vhdb_call_set(&dev->log_call, VHOST_FILE_UNBIND);
 
 	if (dev->backend) {
 		dev->backend->detach(dev->priv);
@@ -174,20 +204,56 @@ static int make_vqs(struct vhdb_device *dev, const struct vhdb_attach *attach)
 	return 0;
 }
 
+/* What a dialect's clients may choose from, and what they have to choose. */
+static u64 dialect_features(const struct vhdb_device *dev,
+			    enum vhost_doorbell_dialect dialect, u64 *required)
+{
+	bool classic = dialect == VHOST_DOORBELL_DIALECT_CLASSIC;
+	u64 features = dev->possible;
+
+	*required = dev->require | (classic ? BIT_ULL(VIRTIO_F_VERSION_1) :
+					      VHDB_NEEDED_FEATURES);
+	if (classic && !dev->allow)
+		/* Its clients name what they take. */
+		features |= BIT_ULL(VIRTIO_F_RING_PACKED);
+	if (dev->allow)
+		features &= dev->allow | *required;
+	/* About the owner's memory, not the driver's affair. */
+	return classic ? features | BIT_ULL(VHOST_F_LOG_ALL) : features;
+}
+
+/**
+ * vhdb_device_set_dialect() - from now on it is this one
+ * @dev: the device, attached
+ * @dialect: the dialect. AUTO: what GET_FEATURES answers holds for both, and
+ *	what both have is done by the rules of vdpa.
+ *
+ * Context: process, under @dev->mutex, or before @dev has a back end.
+ */
+void vhdb_device_set_dialect(struct vhdb_device *dev,
+			     enum vhost_doorbell_dialect dialect)
+{
+	u64 classic_required;
+
+	dev->dialect = dialect;
+	dev->offered = dialect_features(dev, dialect, &dev->required);
+	if (dialect == VHOST_DOORBELL_DIALECT_AUTO)
+		dev->offered &= dialect_features(dev,
+						 VHOST_DOORBELL_DIALECT_CLASSIC,
+						 &classic_required);
+}
+
 static int set_features(struct vhdb_device *dev, void *priv,
 			const struct vhdb_backend *backend,
 			const struct vhost_doorbell_attach *arg)
 {
-	u64 features = backend->device_features(priv) | VHDB_RING_FEATURES;
-
-	features |= VHDB_REQUEST_FEATURES &
-		    (arg->features_allow | arg->features_require);
-	dev->required = arg->features_require | VHDB_NEEDED_FEATURES;
-	if (dev->required & ~features)
+	dev->allow = arg->features_allow;
+	dev->require = arg->features_require;
+	dev->possible = backend->device_features(priv) | VHDB_RING_FEATURES |
+			(VHDB_REQUEST_FEATURES & (dev->allow | dev->require));
+	if (dev->require & ~dev->possible)
 		return -EOPNOTSUPP;
-	if (arg->features_allow)
-		features &= arg->features_allow | dev->required;
-	dev->offered = features;
+	vhdb_device_set_dialect(dev, arg->dialect);
 	return 0;
 }
 
@@ -234,8 +300,6 @@ int vhdb_device_attach(struct vhdb_device *dev,
 	    arg->dialect > VHOST_DOORBELL_DIALECT_CLASSIC ||
 	    strnlen(arg->backend, sizeof(arg->backend)) == sizeof(arg->backend))
 		return -EINVAL;
-	if (arg->dialect == VHOST_DOORBELL_DIALECT_CLASSIC)
-		return -EOPNOTSUPP;
 
 	backend = vhdb_backend_get(arg->backend);
 	if (!backend)
@@ -288,14 +352,13 @@ err_backend:
  */
 int vhdb_device_set_owner(struct vhdb_device *dev)
 {
-	struct vhdb_worker *worker;
+	int err;
 
 	if (dev->mm)
 		return -EBUSY;
-	worker = vhdb_worker_create();
-	if (IS_ERR(worker))
-		return PTR_ERR(worker);
-	dev->worker = worker;
+	err = vhdb_pool_start(dev);
+	if (err)
+		return err;
 	dev->mm = current->mm;
 	mmgrab(dev->mm);
 	/* For those who look without the mutex: see debugfs.c. */
@@ -399,6 +462,57 @@ static int stop_vqs(struct vhdb_device *dev)
 	return 0;
 }
 
+/**
+ * vhdb_device_reset_owner() - VHOST_RESET_OWNER
+ * @dev: the device
+ *
+ * What the owner has set up is gone; the back end stays.
+ *
+ * Context: process, the owner's; under @dev->mutex.
+ * Return: 0; -ENOMEM, or -EINTR, and then some of the queues are stopped.
+ */
+int vhdb_device_reset_owner(struct vhdb_device *dev)
+{
+	struct vhost_iotlb *table;
+	int err = stop_vqs(dev);
+	struct pid *owner;
+	u16 i;
+
+	if (err)
+		return err;
+	table = vhdb_memory_new_map();
+	if (!table)
+		return -ENOMEM;
+	err = vhdb_memory_set_table(&dev->memory, table, false);
+	if (!err)
+		err = vhdb_memory_renew(&dev->memory, false);
+	if (err)
+		return err;
+
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_vq_reset(&dev->vqs[i]);
+	vhdb_call_set(&dev->log_call, VHOST_FILE_UNBIND);
+	dev->log_base = 0;
+	dev->backend_features = 0;
+	WRITE_ONCE(dev->features, 0);
+	/* Who waits for a message waits in vain. */
+	wake_up_interruptible_poll(&dev->msg_wait, EPOLLIN | EPOLLRDNORM);
+
+	vhdb_limit_forget(&dev->limit);
+	owner = dev->owner;
+	WRITE_ONCE(dev->owner, NULL);
+	/*
+	 * For those on their way out of vhdb_request_complete(), and those who
+	 * look at the owner.
+	 */
+	synchronize_rcu();
+	vhdb_pool_destroy(dev);
+	put_pid(owner);
+	mmdrop(dev->mm);
+	dev->mm = NULL;
+	return 0;
+}
+
 /* Status 0: all that was negotiated and set up is forgotten, but the map. */
 static int reset(struct vhdb_device *dev)
 {
@@ -419,28 +533,45 @@ static int reset(struct vhdb_device *dev)
 	return 0;
 }
 
-static int start_vqs(struct vhdb_device *dev)
+/* Does a queue start with its device? Classic ones are not enabled apart. */
+static bool starts(const struct vhdb_vq *vq)
 {
-	u16 i;
-	int err;
+	return !vq->started && vq->has_addr &&
+	       (vq->enabled || vhdb_device_is_classic(vq->dev));
+}
+
+/**
+ * vhdb_device_start_vqs() - start all queues that are set up
+ * @dev: the device; some may run already
+ *
+ * All or none: nothing is served before all are there.
+ *
+ * Context: process, the owner's; under @dev->mutex.
+ * Return: 0; -EBUSY within an IOTLB batch, the errors of vhdb_vq_start().
+ */
+int vhdb_device_start_vqs(struct vhdb_device *dev)
+{
+	DECLARE_BITMAP(started, VHDB_QUEUES_MAX) = {};
+	unsigned int i;
+	int err = 0;
 
 	/* Half a map would be used, and then replaced. */
 	if (dev->memory.shadow)
 		return -EBUSY;
-	for (i = 0; i < dev->nvqs; i++) {
-		if (!dev->vqs[i].enabled || !dev->vqs[i].has_addr)
+	for (i = 0; !err && i < dev->nvqs; i++) {
+		if (!starts(&dev->vqs[i]))
 			continue;
 		err = vhdb_vq_start(&dev->vqs[i]);
-		if (err) {
-			while (i--)
-				vhdb_vq_stop(&dev->vqs[i], false);
-			return err;
-		}
+		if (!err)
+			__set_bit(i, started);
 	}
-	/* All or none: nothing is served before all are there. */
-	for (i = 0; i < dev->nvqs; i++)
-		vhdb_vq_serve(&dev->vqs[i]);
-	return 0;
+	for_each_set_bit(i, started, dev->nvqs) {
+		if (err)
+			vhdb_vq_stop(&dev->vqs[i], false);
+		else
+			vhdb_vq_serve(&dev->vqs[i]);
+	}
+	return err;
 }
 
 /**
@@ -479,7 +610,7 @@ int vhdb_device_set_status(struct vhdb_device *dev, u8 status)
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK) {
 		if (!(status & VIRTIO_CONFIG_S_FEATURES_OK))
 			return -EINVAL;
-		err = start_vqs(dev);
+		err = vhdb_device_start_vqs(dev);
 		if (err)
 			return err;
 	}

@@ -2,8 +2,16 @@
 #ifndef VHDB_DEVICE_H
 #define VHDB_DEVICE_H
 
+#include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/spinlock.h>
 #include <linux/vhost_doorbell.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include <uapi/linux/vhost.h>
+#include <uapi/linux/vhost_doorbell.h>
 
 #include "doorbell.h"
 #include "limit.h"
@@ -13,9 +21,6 @@
 struct dentry;
 struct iov_iter;
 struct pid;
-struct vhost_doorbell_attach;
-struct vhost_doorbell_backend_info;
-struct vhost_doorbell_stats;
 
 /* Limits that GET_INFO tells. */
 #define VHDB_QUEUES_MAX		256
@@ -55,24 +60,37 @@ struct vhost_doorbell_stats;
  * @vqs: the queues
  * @nvqs: number of queues; 0 before, and for what is no virtio device
  * @queue_size: largest queue size
+ * @possible: features of the back end, of rings, and of those on request
+ * @allow: &vhost_doorbell_attach.features_allow
+ * @require: &vhost_doorbell_attach.features_require
+ *
+ * Immutable after ATTACH, or once a client has shown which it speaks:
+ * @dialect: who may say what
  * @offered: features that the driver may choose from
  * @required: features that it must choose
  * @limit: requests and bytes a second (has a lock of its own)
  *
- * Immutable after SET_OWNER:
+ * Immutable from SET_OWNER to RESET_OWNER:
  * @mm: the owner's memory (a reference on the struct alone); NULL before
- * @worker: serves all queues
- * @owner: its process, for people
+ * @owner: its process, for people. RCU.
  *
  * Under @mutex:
+ * @workers: by number
+ * @nr_workers: how many
  * @memory: the owner's memory as the driver sees it (has a lock of its own)
  * @features: what the driver chose
+ * @backend_features: what the client chose
+ * @log_base: the dirty log, a user address; 0 for none
  * @status: virtio device status, without NEEDS_RESET
  * @suspended: between SUSPEND and RESUME
  *
  * Any context:
  * @needs_reset: a queue is broken
  * @config_call: whom to tell about that, or that config space changed. RCU.
+ * @log_call: whom to tell that something was logged. RCU.
+ * @msg_lock: guards @msgs and the queues' &vhdb_vq.miss
+ * @msgs: what is to be read, oldest first
+ * @msg_wait: who waits to read
  */
 struct vhdb_device {
 	struct mutex mutex;	/* ioctls, messages; outermost */
@@ -85,28 +103,60 @@ struct vhdb_device {
 	struct vhdb_vq *vqs;
 	u16 nvqs;
 	u32 queue_size;
+	u64 possible;
+	u64 allow;
+	u64 require;
+
+	enum vhost_doorbell_dialect dialect;
 	u64 offered;
 	u64 required;
 	struct vhdb_limit limit;
 
 	struct mm_struct *mm;
-	struct vhdb_worker *worker;
 	struct pid *owner;
 
+	struct xarray workers;
+	u32 nr_workers;
 	struct vhdb_memory memory;
 	u64 features;
+	u64 backend_features;
+	u64 log_base;
 	u8 status;
 	bool suspended;
 
 	bool needs_reset;
 	struct vhdb_call_slot config_call;
+	struct vhdb_call_slot log_call;
+	spinlock_t msg_lock;	/* msgs; process context */
+	struct list_head msgs;
+	wait_queue_head_t msg_wait;
 };
+
+/* The classic dialect it is: it was named, or the client has shown it. */
+static inline bool vhdb_device_is_classic(const struct vhdb_device *dev)
+{
+	return dev->dialect == VHOST_DOORBELL_DIALECT_CLASSIC;
+}
+
+/*
+ * In the classic dialect: are the driver's addresses IOVAs, which the owner is
+ * asked for? In the other one they always are, and it is not asked.
+ */
+static inline bool vhdb_device_has_iotlb(const struct vhdb_device *dev)
+{
+	return vhdb_device_is_classic(dev) &&
+	       (READ_ONCE(dev->features) & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM));
+}
 
 struct vhdb_device *vhdb_device_create(void);
 void vhdb_device_destroy(struct vhdb_device *dev);
 int vhdb_device_attach(struct vhdb_device *dev,
 		       const struct vhost_doorbell_attach *arg);
+void vhdb_device_set_dialect(struct vhdb_device *dev,
+			     enum vhost_doorbell_dialect dialect);
 int vhdb_device_set_owner(struct vhdb_device *dev);
+int vhdb_device_reset_owner(struct vhdb_device *dev);
+int vhdb_device_start_vqs(struct vhdb_device *dev);
 bool vhdb_device_owned_by_us(const struct vhdb_device *dev);
 bool vhdb_device_running(const struct vhdb_device *dev);
 u8 vhdb_device_status(const struct vhdb_device *dev);
@@ -134,9 +184,22 @@ void vhdb_backend_put(const struct vhdb_backend *backend);
 unsigned int vhdb_backend_count(void);
 int vhdb_backend_describe(struct vhost_doorbell_backend_info *info);
 
-/* ioctl_vdpa.c */
+/* pool.c */
+int vhdb_pool_add(struct vhdb_device *dev, u32 *id);
+int vhdb_pool_start(struct vhdb_device *dev);
+int vhdb_pool_attach(struct vhdb_vq *vq, u32 id);
+int vhdb_pool_free(struct vhdb_device *dev, u32 id);
+void vhdb_pool_destroy(struct vhdb_device *dev);
+
+/* ioctl.c */
 long vhdb_ioctl_vhost(struct vhdb_device *dev, unsigned int cmd,
 		      void __user *argp);
+
+/* iotlb.c */
 ssize_t vhdb_iotlb_write(struct vhdb_device *dev, struct iov_iter *from);
+ssize_t vhdb_iotlb_read(struct vhdb_device *dev, struct iov_iter *to,
+			bool nonblock);
+__poll_t vhdb_iotlb_poll(struct vhdb_device *dev, struct file *file,
+			 poll_table *pt);
 
 #endif /* VHDB_DEVICE_H */

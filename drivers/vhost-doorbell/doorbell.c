@@ -123,7 +123,7 @@ static int kick_wake(wait_queue_entry_t *wait, unsigned int mode, int sync,
 		return 0;
 	WRITE_ONCE(kick->rings, kick->rings + 1);
 	trace_vhdb_kick(kick->dev, kick->queue);
-	vhdb_worker_queue(kick->worker, kick->work);
+	vhdb_work_queue(kick->work);
 	return 0;
 }
 
@@ -146,24 +146,20 @@ void vhdb_kick_init(struct vhdb_kick *kick, struct vhdb_work *work,
 /**
  * vhdb_kick_hook() - listen to an eventfd instead of the present one
  * @kick: the doorbell
- * @worker: who does the work
  * @fd: the eventfd, or VHOST_FILE_UNBIND for none
  *
  * Context: process, under the device's mutex.
  * Return: 0 or the errors of vhdb_hook_set().
  */
-int vhdb_kick_hook(struct vhdb_kick *kick, struct vhdb_worker *worker, int fd)
+int vhdb_kick_hook(struct vhdb_kick *kick, int fd)
 {
-	int rung;
+	int rung = vhdb_hook_set(&kick->hook, fd);
 
-	/* The same one each time: the callback may be running. */
-	kick->worker = worker;
-	rung = vhdb_hook_set(&kick->hook, fd);
 	if (rung < 0)
 		return rung;
 	/* What was rung before we listened may be for us: have a look. */
 	if (rung)
-		vhdb_worker_queue(worker, kick->work);
+		vhdb_work_queue(kick->work);
 	return 0;
 }
 

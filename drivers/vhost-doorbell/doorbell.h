@@ -7,13 +7,11 @@
 #include <linux/vhost_doorbell.h>
 
 struct vhdb_work;
-struct vhdb_worker;
 
 /**
  * struct vhdb_kick - a doorbell: an eventfd whose signals queue work
  * @hook: on the eventfd
- * @worker: who is woken
- * @work: what it does
+ * @work: what a ring has done
  * @dev: for the trace
  * @queue: for the trace
  * @rings: signals seen, since the beginning. Written under the lock of the
@@ -21,7 +19,6 @@ struct vhdb_worker;
  */
 struct vhdb_kick {
 	struct vhdb_hook hook;
-	struct vhdb_worker *worker;
 	struct vhdb_work *work;
 	const void *dev;
 	u16 queue;
@@ -37,7 +34,7 @@ struct vhdb_call_slot {
 
 void vhdb_kick_init(struct vhdb_kick *kick, struct vhdb_work *work,
 		    const void *dev, u16 queue);
-int vhdb_kick_hook(struct vhdb_kick *kick, struct vhdb_worker *worker, int fd);
+int vhdb_kick_hook(struct vhdb_kick *kick, int fd);
 void vhdb_kick_unhook(struct vhdb_kick *kick);
 
 int vhdb_call_set(struct vhdb_call_slot *slot, int fd);

@@ -50,7 +50,7 @@ static enum hrtimer_restart expired(struct hrtimer *timer)
 		struct vhdb_vq *vq = &dev->vqs[(limit->first + i) % dev->nvqs];
 
 		if (xchg(&vq->throttled, false))
-			vhdb_worker_queue(dev->worker, &vq->work);
+			vhdb_work_queue(&vq->work);
 	}
 	return HRTIMER_NORESTART;
 }
@@ -117,6 +117,22 @@ void vhdb_limit_stop(struct vhdb_limit *limit)
 	limit->stopped = true;
 	spin_unlock_irq(&limit->lock);
 	hrtimer_cancel(&limit->timer);
+}
+
+/**
+ * vhdb_limit_forget() - have no queue served for the sake of what was
+ * @limit: a device's; no queue is served, so none starts the timer
+ *
+ * Context: process; waits for the timer.
+ */
+void vhdb_limit_forget(struct vhdb_limit *limit)
+{
+	struct vhdb_device *dev = container_of(limit, struct vhdb_device, limit);
+	u16 i;
+
+	hrtimer_cancel(&limit->timer);
+	for (i = 0; i < dev->nvqs; i++)
+		WRITE_ONCE(dev->vqs[i].throttled, false);
 }
 
 /**

@@ -50,6 +50,7 @@ void vhdb_limit_init(struct vhdb_limit *limit);
 int vhdb_limit_set(struct vhdb_limit *limit, u64 requests, u64 requests_burst,
 		   u64 bytes, u64 bytes_burst);
 void vhdb_limit_stop(struct vhdb_limit *limit);
+void vhdb_limit_forget(struct vhdb_limit *limit);
 bool vhdb_limit_reached(struct vhdb_vq *vq);
 void vhdb_limit_charge(struct vhdb_limit *limit, u32 requests, u32 bytes);
 

@@ -69,7 +69,8 @@ static long get_info(void __user *argp)
 	struct vhost_doorbell_info arg = {}, info = {
 		.size = sizeof(info),
 		.abi_version = VHOST_DOORBELL_ABI_VERSION,
-		.capabilities = VHOST_DOORBELL_CAP_VDPA,
+		.capabilities = VHOST_DOORBELL_CAP_VDPA |
+				VHOST_DOORBELL_CAP_CLASSIC,
 		.ring_features = VHDB_RING_FEATURES | VHDB_REQUEST_FEATURES,
 		.backends = vhdb_backend_count(),
 		.queues_max = VHDB_QUEUES_MAX,
@@ -185,6 +186,9 @@ static long ioctl_own(struct vhdb_device *dev, unsigned int cmd,
 		return get_stats(dev, argp);
 	case VHOST_DOORBELL_UPDATE:
 		return update(dev, argp);
+	case VHOST_DOORBELL_START:
+	case VHOST_DOORBELL_STOP:
+		return vhdb_ioctl_vhost(dev, cmd, argp);
 	default:
 		if (_IOC_NR(cmd) >= VHOST_DOORBELL_BACKEND_NR)
 			return backend_ioctl(dev, cmd, argp);
@@ -219,6 +223,20 @@ static ssize_t fop_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	ret = vhdb_iotlb_write(dev, from);
 	mutex_unlock(&dev->mutex);
 	return ret;
+}
+
+static ssize_t fop_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+
+	return vhdb_iotlb_read(file->private_data, to,
+			       (file->f_flags & O_NONBLOCK) ||
+			       (iocb->ki_flags & IOCB_NOWAIT));
+}
+
+static __poll_t fop_poll(struct file *file, poll_table *pt)
+{
+	return vhdb_iotlb_poll(file->private_data, file, pt);
 }
 
 static int fop_open(struct inode *inode, struct file *file)
@@ -263,7 +281,9 @@ static const struct file_operations fops = {
 	.release = fop_release,
 	.unlocked_ioctl = fop_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.read_iter = fop_read_iter,
 	.write_iter = fop_write_iter,
+	.poll = fop_poll,
 	.show_fdinfo = fop_show_fdinfo,
 	.llseek = noop_llseek,
 };

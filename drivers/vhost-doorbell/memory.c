@@ -37,8 +37,12 @@ int vhdb_memory_init(struct vhdb_memory *memory)
 	init_rwsem(&memory->sem);
 	memory->epoch = 0;
 	memory->shadow = NULL;
-	memory->map = vhost_iotlb_alloc(vhdb_iotlb_max, 0);
-	return memory->map ? 0 : -ENOMEM;
+	memory->map = vhdb_memory_new_map();
+	memory->table = vhdb_memory_new_map();
+	if (memory->map && memory->table)
+		return 0;
+	vhdb_memory_free(memory);
+	return -ENOMEM;
 }
 
 /**
@@ -51,6 +55,18 @@ void vhdb_memory_free(struct vhdb_memory *memory)
 {
 	vhdb_memory_batch_drop(memory);
 	vhost_iotlb_free(memory->map);
+	vhost_iotlb_free(memory->table);
+}
+
+/**
+ * vhdb_memory_new_map() - an empty map or table
+ *
+ * Context: process.
+ * Return: the map, or NULL without memory.
+ */
+struct vhost_iotlb *vhdb_memory_new_map(void)
+{
+	return vhost_iotlb_alloc(vhdb_iotlb_max, 0);
 }
 
 /* Older kernels enforce the limit only where the oldest entry is to go. */
@@ -84,7 +100,7 @@ static int del(struct vhost_iotlb *map, u64 start, u64 last)
 
 static struct vhost_iotlb *duplicate(struct vhost_iotlb *map)
 {
-	struct vhost_iotlb *copy = vhost_iotlb_alloc(vhdb_iotlb_max, 0);
+	struct vhost_iotlb *copy = vhdb_memory_new_map();
 	struct vhost_iotlb_map *m;
 
 	if (!copy)
@@ -125,6 +141,42 @@ static bool straddled(struct vhost_iotlb *map, u64 start, u64 last)
 	return m && m->last > last;
 }
 
+static int check_range(const struct vhost_iotlb *map, u64 iova, u64 size,
+		       u64 uaddr, u8 perm)
+{
+	u64 last = iova + size - 1;
+
+	if (!size || last < iova)
+		return -EINVAL;
+	if (!perm || (perm & ~(VHDB_READ | VHDB_WRITE)))
+		return -EINVAL;
+	if (uaddr != (unsigned long)uaddr || size != (unsigned long)size ||
+	    !access_ok((void __user *)(unsigned long)uaddr, size))
+		return -EFAULT;
+	if (vhost_iotlb_itree_first((struct vhost_iotlb *)map, iova, last))
+		return -EEXIST;
+	return 0;
+}
+
+/**
+ * vhdb_memory_add() - add an entry to a map that nobody uses yet
+ * @map: the map
+ * @iova: as of vhdb_memory_update()
+ * @size: likewise
+ * @uaddr: likewise
+ * @perm: likewise
+ *
+ * Context: process.
+ * Return: as of vhdb_memory_update().
+ */
+int vhdb_memory_add(struct vhost_iotlb *map, u64 iova, u64 size, u64 uaddr,
+		    u8 perm)
+{
+	int err = check_range(map, iova, size, uaddr, perm);
+
+	return err ?: add(map, iova, iova + size - 1, uaddr, perm);
+}
+
 /**
  * vhdb_memory_update() - add an entry
  * @memory: the map
@@ -143,18 +195,10 @@ int vhdb_memory_update(struct vhdb_memory *memory, u64 iova, u64 size,
 {
 	struct vhost_iotlb *map = memory->shadow ?: memory->map;
 	u64 last = iova + size - 1;
-	int err;
+	int err = check_range(map, iova, size, uaddr, perm);
 
-	if (!size || last < iova)
-		return -EINVAL;
-	if (!perm || (perm & ~(VHDB_READ | VHDB_WRITE)))
-		return -EINVAL;
-	if (uaddr != (unsigned long)uaddr || size != (unsigned long)size ||
-	    !access_ok((void __user *)(unsigned long)uaddr, size))
-		return -EFAULT;
-	if (vhost_iotlb_itree_first(map, iova, last))
-		return -EEXIST;
-
+	if (err)
+		return err;
 	if (memory->shadow)
 		return add(map, iova, last, uaddr, perm);
 
@@ -300,6 +344,142 @@ int vhdb_memory_translate(const struct vhdb_memory *memory, u64 iova, u64 len,
 	return 0;
 }
 
+/**
+ * vhdb_memory_find_hole() - is all of a range mapped?
+ * @memory: the map
+ * @iova: the range's start
+ * @len: bytes, not 0; cut off where it wraps
+ * @hole: out: the first address that is not
+ *
+ * Context: @memory->sem or the device's mutex is held.
+ * Return: true if there is a hole.
+ */
+bool vhdb_memory_find_hole(const struct vhdb_memory *memory, u64 iova, u64 len,
+			   u64 *hole)
+{
+	u64 last = iova + (len - 1);
+
+	if (last < iova)
+		last = U64_MAX;
+	for (;;) {
+		struct vhost_iotlb_map *m;
+
+		m = vhost_iotlb_itree_first(memory->map, iova, iova);
+		if (!m) {
+			*hole = iova;
+			return true;
+		}
+		if (m->last >= last)
+			return false;
+		iova = m->last + 1;
+	}
+}
+
+/**
+ * vhdb_memory_has() - would an update change nothing?
+ * @memory: the map, or its copy within a batch
+ * @iova: as of vhdb_memory_update()
+ * @size: likewise
+ * @uaddr: likewise
+ * @perm: likewise
+ *
+ * Context: process, under the device's mutex.
+ * Return: true if there is an entry that says the same.
+ */
+bool vhdb_memory_has(const struct vhdb_memory *memory, u64 iova, u64 size,
+		     u64 uaddr, u8 perm)
+{
+	struct vhost_iotlb *map = memory->shadow ?: memory->map;
+	struct vhost_iotlb_map *m = vhost_iotlb_itree_first(map, iova, iova);
+
+	return m && size && m->last - iova >= size - 1 && m->perm == perm &&
+	       m->addr + (iova - m->start) == uaddr;
+}
+
+/**
+ * vhdb_memory_oldest() - which entry is there for longest?
+ * @memory: the map, or its copy within a batch
+ * @iova: out: its start
+ * @size: out: its bytes
+ *
+ * Context: process, under the device's mutex.
+ * Return: false if the map is empty.
+ */
+bool vhdb_memory_oldest(const struct vhdb_memory *memory, u64 *iova, u64 *size)
+{
+	struct vhost_iotlb *map = memory->shadow ?: memory->map;
+	struct vhost_iotlb_map *m;
+
+	m = list_first_entry_or_null(&map->list, struct vhost_iotlb_map, link);
+	if (!m)
+		return false;
+	*iova = m->start;
+	*size = m->last - m->start + 1;
+	return true;
+}
+
+/**
+ * vhdb_memory_set_table() - another memory table
+ * @memory: the map
+ * @table: guest physical to user addresses; not the caller's any more,
+ *	whatever is returned
+ * @is_map: it is what requests are translated by
+ *
+ * Context: process, under the device's mutex. With @is_map, the caller waits
+ * for the requests of the old epoch.
+ * Return: 0; -ENOMEM or -EINTR, and then nothing has changed.
+ */
+int vhdb_memory_set_table(struct vhdb_memory *memory, struct vhost_iotlb *table,
+			  bool is_map)
+{
+	struct vhost_iotlb *map = NULL;
+	int err = 0;
+
+	if (is_map) {
+		map = duplicate(table);
+		if (!map)
+			err = -ENOMEM;
+	}
+	if (!err && down_write_killable(&memory->sem))
+		err = -EINTR;
+	if (!err) {
+		swap(memory->table, table);
+		if (is_map) {
+			swap(memory->map, map);
+			memory->epoch ^= 1;
+		}
+		up_write(&memory->sem);
+	}
+	/* Now those that are not used any more. */
+	vhost_iotlb_free(table);
+	vhost_iotlb_free(map);
+	return err;
+}
+
+/**
+ * vhdb_memory_renew() - start over with the map
+ * @memory: the map; no queue uses it
+ * @from_table: it is to be what the table says, and not empty
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0; -ENOMEM or -EINTR, and then nothing has changed.
+ */
+int vhdb_memory_renew(struct vhdb_memory *memory, bool from_table)
+{
+	struct vhost_iotlb *map = from_table ? duplicate(memory->table) :
+					       vhdb_memory_new_map();
+	int err;
+
+	if (!map)
+		return -ENOMEM;
+	err = publish(memory, map);
+	if (err)
+		vhost_iotlb_free(map);
+	else
+		vhdb_memory_batch_drop(memory);
+	return err;
+}
+
 /* Can this memory be pinned for long? See the table of errors at DRIVER_OK. */
 static int check_vma(const struct vm_area_struct *vma)
 {
@@ -356,6 +536,14 @@ static int find_pieces(struct vhdb_area *area, const struct vhdb_memory *memory,
 	area->nr_pieces = 0;
 	if (iova + (len - 1) < iova)
 		return -EFAULT;
+	if (!memory) {
+		if (iova != (unsigned long)iova ||
+		    !access_ok((void __user *)(unsigned long)iova, len))
+			return -EFAULT;
+		area->pieces[0] = (struct vhdb_piece){ iova, len };
+		area->nr_pieces = 1;
+		return 0;
+	}
 	while (len) {
 		struct vhdb_piece piece;
 		int err;
@@ -420,7 +608,7 @@ static void unpin(struct vhdb_area *area)
 /**
  * vhdb_area_map() - pin an area of a ring and map it
  * @area: out: the area
- * @memory: the owner's memory
+ * @memory: the owner's memory; NULL if @iova is an address of the owner itself
  * @iova: the area's start
  * @len: bytes
  *
@@ -499,7 +687,7 @@ void vhdb_area_unmap(struct vhdb_area *area, struct mm_struct *mm)
 /**
  * vhdb_area_moved() - does a mapped area lie elsewhere now, or nowhere?
  * @area: the area
- * @memory: the owner's memory
+ * @memory: as it was for vhdb_area_map()
  * @iova: the area's start
  * @len: bytes
  *

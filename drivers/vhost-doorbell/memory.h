@@ -17,6 +17,8 @@ extern unsigned int vhdb_iotlb_max;
  *	the device's mutex may read it too.
  * @shadow: what @map will be at BATCH_END; NULL outside of a batch. Under the
  *	device's mutex.
+ * @table: the classic dialect's memory table: guest physical to user address.
+ *	What @map is a copy of, unless there is an IOTLB. Like @map.
  * @sem: held for reading while a worker serves a queue
  * @epoch: flips when something was taken away from @map. A request counts
  *	for the epoch in which it started. Like @map.
@@ -24,6 +26,7 @@ extern unsigned int vhdb_iotlb_max;
 struct vhdb_memory {
 	struct vhost_iotlb *map;
 	struct vhost_iotlb *shadow;
+	struct vhost_iotlb *table;
 	struct rw_semaphore sem;
 	u8 epoch;
 };
@@ -72,7 +75,19 @@ int vhdb_memory_batch_end(struct vhdb_memory *memory);
 void vhdb_memory_batch_drop(struct vhdb_memory *memory);
 int vhdb_memory_translate(const struct vhdb_memory *memory, u64 iova, u64 len,
 			  u8 perm, struct vhdb_piece *piece);
+bool vhdb_memory_find_hole(const struct vhdb_memory *memory, u64 iova, u64 len,
+			   u64 *hole);
+bool vhdb_memory_has(const struct vhdb_memory *memory, u64 iova, u64 size,
+		     u64 uaddr, u8 perm);
+bool vhdb_memory_oldest(const struct vhdb_memory *memory, u64 *iova, u64 *size);
+struct vhost_iotlb *vhdb_memory_new_map(void);
+int vhdb_memory_add(struct vhost_iotlb *map, u64 iova, u64 size, u64 uaddr,
+		    u8 perm);
+int vhdb_memory_set_table(struct vhdb_memory *memory, struct vhost_iotlb *table,
+			  bool is_map);
+int vhdb_memory_renew(struct vhdb_memory *memory, bool from_table);
 
+/* @memory is NULL where the address is the owner's own. */
 int vhdb_area_map(struct vhdb_area *area, const struct vhdb_memory *memory,
 		  u64 iova, size_t len);
 void vhdb_area_unmap(struct vhdb_area *area, struct mm_struct *mm);

@@ -9,6 +9,9 @@
  * What the worker itself completes during a run is gathered and given back at
  * its end.
  *
+ * While there is something to log, the worker gives back what others have
+ * completed as well: the log is user memory. The list is the same.
+ *
  * When nothing is in flight any more, nobody touches the ring. Somebody may
  * still be on its way out of a completion, having found nothing left to do:
  * that is an RCU section, and the queue is freed after a grace period.
@@ -16,6 +19,7 @@
 #include <linux/blk_types.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/wait_bit.h>
@@ -61,6 +65,23 @@ int vhdb_requests_alloc(struct vhdb_vq *vq)
 	return 0;
 }
 
+/**
+ * vhdb_requests_free() - the end of that storage
+ * @vq: the queue; nothing is in flight
+ *
+ * Context: process.
+ */
+void vhdb_requests_free(struct vhdb_vq *vq)
+{
+	size_t size = vq->dev->backend->request_size;
+	u32 i;
+
+	for (i = 0; vq->requests && i < vq->num; i++)
+		vhdb_log_free(vq->requests + i * size);
+	kvfree(vq->requests);
+	vq->requests = NULL;
+}
+
 static void cursor_init(struct vhdb_cursor *c, const struct vhdb_seg *seg,
 			u32 nr)
 {
@@ -98,6 +119,8 @@ static int cursor_next(struct vhdb_vq *vq, struct vhdb_cursor *c, u32 max,
 	if (iova < c->seg->addr || iova + (len - 1) < iova)
 		return -EFAULT;
 	err = vhdb_memory_translate(&vq->dev->memory, iova, len, perm, piece);
+	if (!err && perm == VHDB_WRITE && vq->log.data)
+		err = vhdb_log_note(vq, iova, piece);
 	if (err)
 		return err;
 	cursor_advance(c, piece->len);
@@ -130,13 +153,17 @@ static int cursor_copy(struct vhdb_vq *vq, struct vhdb_cursor *c, void *to,
  * @len: bytes
  *
  * Context: the worker, during a run.
- * Return: 0 or -EFAULT, -EACCES.
+ * Return: 0 or -EFAULT, -EACCES; -EAGAIN if a mapping was asked for.
  */
 int vhdb_fetch(void *data, u64 iova, void *to, u32 len)
 {
 	struct vhdb_seg seg = { .addr = iova, .len = len };
+	struct vhdb_vq *vq = data;
 	struct vhdb_cursor c;
 
+	if (vhdb_device_has_iotlb(vq->dev) &&
+	    vhdb_miss_ask(vq, iova, len, VHDB_READ) > 0)
+		return -EAGAIN;
 	cursor_init(&c, &seg, 1);
 	return cursor_copy(data, &c, to, len);
 }
@@ -170,7 +197,9 @@ static const struct vhdb_chain *chain_next(struct vhdb_vq *vq)
 		ret = vhdb_ring_pop_batch(&vq->ring, vq->chains, max);
 		vq->nr_chains = max(ret, 0);
 		vq->next_chain = 0;
-		if (ret < 0)
+		if (ret == -EAGAIN)
+			vq->missing = true;
+		else if (ret < 0)
 			vhdb_vq_break(vq, ret);
 		if (ret <= 0)
 			return NULL;
@@ -192,35 +221,62 @@ void vhdb_requests_unpop(struct vhdb_vq *vq)
 	vq->next_chain = 0;
 }
 
-/**
- * vhdb_vq_next() - take the next request
- * @vq: the queue
- *
- * One that was deferred comes first, with &vhdb_request.resumed set; it goes on
- * where it was.
- *
- * Context: the worker, within run().
- * Return: the request, which is the back end's until it completes it; NULL if
- * there is none, the run's budget is used up, or the queue is broken.
- */
-struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
+/* No back end takes a request that is longer; it may refuse it unmapped. */
+#define MAPPED_BYTES_MAX	SZ_128M
+
+/* As vhdb_miss_ask(), for all that is left under a cursor. */
+static int ask_cursor(struct vhdb_vq *vq, const struct vhdb_cursor *c, u8 perm)
 {
-	struct vhdb_request *rq = vq->deferred;
-	const struct vhdb_chain *chain;
+	u32 i, off = c->off;
+	u64 bytes = 0;
 
-	if (rq) {
-		vq->deferred = NULL;
-		rq->resumed = true;
-		start(vq, rq);
-		return rq;
+	for (i = 0; i < c->nr; i++) {
+		const struct vhdb_seg *seg = &c->seg[i];
+		int ret;
+
+		bytes += seg->len;
+		if (bytes > MAPPED_BYTES_MAX)
+			break;
+		ret = vhdb_miss_ask(vq, seg->addr + off, seg->len - off, perm);
+		if (ret)
+			return ret;
+		off = 0;
 	}
-	if (vq->broken || !vq->requests_left || !vq->bytes_left ||
-	    vhdb_limit_reached(vq))
-		return NULL;
+	return 0;
+}
 
-	chain = chain_next(vq);
+/*
+ * Where mappings are asked for: is all of the present request mapped? So a back
+ * end meets no hole, but for those that the owner cannot fill.
+ */
+static bool is_mapped(struct vhdb_vq *vq)
+{
+	int ret;
+
+	if (!vhdb_device_has_iotlb(vq->dev))
+		return true;
+	ret = ask_cursor(vq, &vq->out, VHDB_READ);
+	if (!ret)
+		ret = ask_cursor(vq, &vq->in, VHDB_WRITE);
+	vq->missing = ret > 0;
+	return !vq->missing;
+}
+
+/* Takes the next request from the ring; NULL if there is none to be had. */
+static struct vhdb_request *take(struct vhdb_vq *vq)
+{
+	const struct vhdb_chain *chain = chain_next(vq);
+	struct vhdb_request *rq;
+
 	if (!chain)
 		return NULL;
+	cursor_init(&vq->out, chain->segs, chain->nr_out);
+	cursor_init(&vq->in, chain->segs + chain->nr_out, chain->nr_in);
+	if (!is_mapped(vq)) {
+		/* It stays in the ring, and so does what is behind it. */
+		vq->next_chain--;
+		return NULL;
+	}
 
 	rq = free_get(vq);
 	if (!rq) {
@@ -238,11 +294,43 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 	rq->error = 0;
 	rq->bytes_read = 0;
 	rq->bytes_written = 0;
-	start(vq, rq);
 
-	cursor_init(&vq->out, chain->segs, chain->nr_out);
-	cursor_init(&vq->in, chain->segs + chain->nr_out, chain->nr_in);
 	trace_vhdb_pop(vq->dev, vq->index, rq->id, chain->nr_out, chain->nr_in);
+	return rq;
+}
+
+/**
+ * vhdb_vq_next() - take the next request
+ * @vq: the queue
+ *
+ * One that was deferred comes first, with &vhdb_request.resumed set; it goes on
+ * where it was.
+ *
+ * Context: the worker, within run().
+ * Return: the request, which is the back end's until it completes it; NULL if
+ * there is none, the run's budget is used up, the queue is broken, or waits
+ * for a mapping.
+ */
+struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
+{
+	struct vhdb_request *rq = vq->deferred;
+
+	if (rq) {
+		/* If it is to be finished, a hole makes it fail. */
+		if (vq->requests_left && !is_mapped(vq))
+			return NULL;
+		vq->deferred = NULL;
+		rq->resumed = true;
+	} else {
+		if (vq->broken || vq->missing || !vq->requests_left ||
+		    !vq->bytes_left || vhdb_limit_reached(vq))
+			return NULL;
+		rq = take(vq);
+		if (!rq)
+			return NULL;
+	}
+	vq->current_rq = rq;
+	start(vq, rq);
 	return rq;
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_next);
@@ -651,18 +739,31 @@ static void count_error(struct vhdb_done_stats *stats, int error)
  * @vq: their queue
  * @list: the requests, latest first; those in @vq->done are taken too
  *
- * Context: any, without the completion lock.
+ * Context: any, without the completion lock; while @vq is logged, the owner's
+ * memory, with @vq's mutex and @dev->memory.sem held.
  */
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 {
 	struct llist_node *more = llist_del_all(&vq->done);
 	struct vhdb_request *rq, *next;
+	/* Does not change while something is in flight. */
+	bool logged = READ_ONCE(vq->logged);
 	int done[2] = {};
 	unsigned long flags;
 	bool signal = false;
+	u16 from, to;
 	int i;
 
+	if (!list && !more)
+		return;
+	/* What is published is in the log already. */
+	if (logged) {
+		vhdb_log_requests(vq, list);
+		vhdb_log_requests(vq, more);
+	}
+
 	spin_lock_irqsave(&vq->done_lock, flags);
+	from = vhdb_ring_used_pos(&vq->ring);
 	for (i = 0; i < 2; i++) {
 		list = llist_reverse_order(i ? more : list);
 		llist_for_each_entry_safe(rq, next, list, node) {
@@ -685,7 +786,11 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 		else
 			vq->done_stats.suppressed++;
 	}
+	to = vhdb_ring_used_pos(&vq->ring);
 	spin_unlock_irqrestore(&vq->done_lock, flags);
+
+	if (logged && vq->log.ring)
+		vhdb_log_used(vq, from, to);
 
 	/* After unlock: an eventfd may be kick and call at once. */
 	if (signal) {
@@ -709,6 +814,7 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 void vhdb_request_complete(struct vhdb_request *rq, u32 len)
 {
 	struct vhdb_vq *vq = rq->vq;
+	u8 epoch = rq->epoch;
 
 	rq->len = len;
 	/* In an interrupt, current may be the worker as well. */
@@ -722,8 +828,14 @@ void vhdb_request_complete(struct vhdb_request *rq, u32 len)
 	 * be freed before this one has had its look: that waits for readers.
 	 */
 	rcu_read_lock();
-	if (llist_add(&rq->node, &vq->done))
+	if (READ_ONCE(vq->logged)) {
+		llist_add(&rq->node, &vq->done);
+		vhdb_work_queue(&vq->work);
+		/* For the owner who waits for it, and can log it himself. */
+		wake_up_var(&vq->inflight[epoch]);
+	} else if (llist_add(&rq->node, &vq->done)) {
 		vhdb_requests_flush(vq, NULL);
+	}
 	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(vhdb_request_complete);

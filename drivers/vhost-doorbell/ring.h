@@ -221,6 +221,18 @@ struct vhdb_ring {
 	u32 retired;
 };
 
+/**
+ * vhdb_ring_used_pos() - up to where has the driver been shown what is used?
+ * @ring: the ring
+ *
+ * Context: used side, any.
+ * Return: the position that is written next: split: index; packed: slot.
+ */
+static inline u16 vhdb_ring_used_pos(const struct vhdb_ring *ring)
+{
+	return ring->last_used;
+}
+
 /* Why a ring is broken; also the values that the tracepoint shows. */
 #define VHDB_RING_EJUMP		EOVERFLOW	/* index too far ahead */
 #define VHDB_RING_EINDEX	ERANGE		/* descriptor index too large */

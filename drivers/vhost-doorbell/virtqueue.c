@@ -19,6 +19,27 @@
 #include "device.h"
 #include "trace.h"
 
+/* For those whom a polling worker is to make room for. 0, or -EINTR. */
+static int lock_vq(struct vhdb_vq *vq, bool killable)
+{
+	int err = 0;
+
+	WRITE_ONCE(vq->wanted, true);
+	if (!killable)
+		mutex_lock(&vq->mutex);
+	else
+		err = mutex_lock_killable(&vq->mutex);
+	WRITE_ONCE(vq->wanted, false);
+	return err;
+}
+
+/* Where the ring's addresses lead; NULL if they are the owner's own. */
+static const struct vhdb_memory *ring_memory(const struct vhdb_vq *vq)
+{
+	return vhdb_device_is_classic(vq->dev) &&
+	       !vhdb_device_has_iotlb(vq->dev) ? NULL : &vq->dev->memory;
+}
+
 static size_t area_size(const struct vhdb_vq *vq, enum vhdb_area_kind kind)
 {
 	return vhdb_ring_area_size(vq->dev->features, vq->num, kind);
@@ -44,7 +65,7 @@ static int map_areas(struct vhdb_vq *vq)
 	for (i = 0; i < VHDB_AREAS; i++) {
 		u32 align = vhdb_ring_area_align(vq->dev->features, i);
 
-		err = vhdb_area_map(&vq->area[i], &vq->dev->memory, vq->iova[i],
+		err = vhdb_area_map(&vq->area[i], ring_memory(vq), vq->iova[i],
 				    area_size(vq, i));
 		/* The user addresses must keep the alignment, too. */
 		if (!err && !IS_ALIGNED((unsigned long)vq->area[i].addr, align))
@@ -62,10 +83,41 @@ static bool areas_moved(const struct vhdb_vq *vq)
 	int i;
 
 	for (i = 0; i < VHDB_AREAS; i++)
-		if (vhdb_area_moved(&vq->area[i], &vq->dev->memory, vq->iova[i],
+		if (vhdb_area_moved(&vq->area[i], ring_memory(vq), vq->iova[i],
 				    area_size(vq, i)))
 			return true;
 	return false;
+}
+
+/* Asks for the first part of the ring that is not mapped, if there is one. */
+static bool ask_for_ring(struct vhdb_vq *vq)
+{
+	int i;
+
+	for (i = 0; i < VHDB_AREAS; i++)
+		if (vhdb_miss_ask(vq, vq->iova[i], area_size(vq, i),
+				  VHDB_READ | VHDB_WRITE) > 0)
+			return true;
+	return false;
+}
+
+/* Is there anything to do for who waits for a counter of requests? */
+static bool over_or_left(struct vhdb_vq *vq, const atomic_t *count)
+{
+	return !atomic_read(count) ||
+	       (READ_ONCE(vq->logged) && !llist_empty(&vq->done));
+}
+
+/* What is complete and has to be logged; the owner can do that as well. */
+static int flush_logged(struct vhdb_vq *vq)
+{
+	if (lock_vq(vq, true))
+		return -EINTR;
+	down_read(&vq->dev->memory.sem);
+	vhdb_requests_flush(vq, NULL);
+	up_read(&vq->dev->memory.sem);
+	mutex_unlock(&vq->mutex);
+	return 0;
 }
 
 /* Waits for a counter of requests in flight. 0, or -EINTR if it may. */
@@ -73,11 +125,19 @@ static int wait_inflight(struct vhdb_vq *vq, u8 epoch, bool killable)
 {
 	atomic_t *count = &vq->inflight[epoch];
 
-	if (killable)
-		return wait_var_event_killable(count, !atomic_read(count)) ?
-		       -EINTR : 0;
-	wait_var_event(count, !atomic_read(count));
-	return 0;
+	if (!killable) {
+		wait_var_event(count, !atomic_read(count));
+		return 0;
+	}
+	for (;;) {
+		if (wait_var_event_killable(count, over_or_left(vq, count)))
+			return -EINTR;
+		if (!atomic_read(count))
+			return 0;
+		/* The worker may have ended, and the owner live on. */
+		if (flush_logged(vq))
+			return -EINTR;
+	}
 }
 
 /**
@@ -96,9 +156,11 @@ int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch)
 /* Lets the worker serve the queue, or not, as its state has it now. */
 static void update_serve(struct vhdb_vq *vq)
 {
-	mutex_lock(&vq->mutex);
+	lock_vq(vq, false);
 	vq->serve = vq->started && !vq->dev->suspended && !vq->broken &&
-		    mapped(vq);
+		    mapped(vq) && vq->ready;
+	vq->ringless = vq->started && !mapped(vq) &&
+		       vhdb_device_has_iotlb(vq->dev);
 	mutex_unlock(&vq->mutex);
 }
 
@@ -114,7 +176,8 @@ void vhdb_vq_serve(struct vhdb_vq *vq)
 		return;
 	update_serve(vq);
 	/* A ring may have gone by unheard: have a look. */
-	vhdb_worker_queue(vq->dev->worker, &vq->work);
+	if (vq->serve || vq->logged)
+		vhdb_work_queue(&vq->work);
 }
 
 /**
@@ -159,6 +222,7 @@ static void run(struct vhdb_vq *vq, u32 requests)
 
 	vq->requests_left = requests;
 	vq->bytes_left = VHDB_RUN_BYTES;
+	vq->missing = false;
 	WRITE_ONCE(vq->runner, current);
 	vq->dev->backend->run(vq);
 	/* Between runs the ring's base is that of what was served. */
@@ -167,7 +231,69 @@ static void run(struct vhdb_vq *vq, u32 requests)
 	flush_inline(vq);
 }
 
-/* The worker's work: one bounded run over the queue. */
+/* Is the run over, with more to be done or not? */
+static bool out_of_budget(const struct vhdb_vq *vq)
+{
+	return vq->deferred || !vq->requests_left || !vq->bytes_left;
+}
+
+/*
+ * Looks out for a buffer for a while, if the owner wants that. Everybody who
+ * waits for this worker or for a lock that it has comes first.
+ */
+static bool poll_ring(struct vhdb_vq *vq)
+{
+	u64 start;
+
+	if (!READ_ONCE(vq->poll_us) || vq->broken || vq->missing ||
+	    READ_ONCE(vq->throttled) || out_of_budget(vq))
+		return false;
+	start = ktime_get_ns();
+	while (ktime_get_ns() - start < READ_ONCE(vq->poll_us) * 1000ULL) {
+		if (READ_ONCE(vq->wanted) || signal_pending(current) ||
+		    vhdb_worker_has_work(vq->work.worker) ||
+		    rwsem_is_contended(&vq->dev->memory.sem))
+			break;
+		if (vhdb_ring_has_work(&vq->ring))
+			return true;
+		cond_resched();
+		cpu_relax();
+	}
+	return false;
+}
+
+/* One bounded run, or more of them while it pays to poll. Is there more? */
+static bool serve(struct vhdb_vq *vq)
+{
+	bool more;
+
+	vq->run_stats.wakeups++;
+	trace_vhdb_run(vq->dev, vq->index);
+
+	vhdb_ring_disable_notify(&vq->ring);
+	if (vq->log.ring)
+		vhdb_log_event(vq);
+	do {
+		run(vq, VHDB_RUN_REQUESTS);
+	} while (poll_ring(vq));
+
+	if (vq->broken)
+		return false;
+	/* Out of budget: behind the others, notifications stay off. */
+	if (!vq->missing && out_of_budget(vq))
+		return true;
+	/* So they do over a rate limit, whose timer will call. */
+	if (READ_ONCE(vq->throttled))
+		return false;
+	/* Otherwise a buffer that came while they were off is ours. */
+	more = vhdb_ring_enable_notify(&vq->ring);
+	if (vq->log.ring)
+		vhdb_log_event(vq);
+	/* What it waits for starts the next run, or a kick, to ask again. */
+	return more && !vq->missing;
+}
+
+/* The worker's work. */
 static void vq_run(struct vhdb_work *work)
 {
 	struct vhdb_vq *vq = container_of(work, struct vhdb_vq, work);
@@ -175,30 +301,22 @@ static void vq_run(struct vhdb_work *work)
 	bool again = false;
 
 	mutex_lock(&vq->mutex);
-	if (!vq->serve)
-		goto out;
-
-	down_read(&dev->memory.sem);
-	vq->run_stats.wakeups++;
-	trace_vhdb_run(dev, vq->index);
-
-	vhdb_ring_disable_notify(&vq->ring);
-	run(vq, VHDB_RUN_REQUESTS);
-
-	if (!vq->broken) {
-		/*
-		 * Out of budget: behind the others, notifications stay off.
-		 * So they do over a rate limit, whose timer will call.
-		 * Otherwise a buffer that came while they were off is ours.
-		 */
-		again = vq->deferred || !vq->requests_left || !vq->bytes_left;
-		if (!again && !READ_ONCE(vq->throttled))
-			again = vhdb_ring_enable_notify(&vq->ring);
+	if (vq->serve || vq->logged) {
+		down_read(&dev->memory.sem);
+		if (vq->logged)
+			vhdb_requests_flush(vq, NULL);
+		if (vq->serve)
+			again = serve(vq);
+		up_read(&dev->memory.sem);
 	}
-	up_read(&dev->memory.sem);
+	if (vq->ringless) {
+		/* A kick: the driver may have mapped it by now. */
+		down_read(&dev->memory.sem);
+		ask_for_ring(vq);
+		up_read(&dev->memory.sem);
+	}
 	if (again)
-		vhdb_worker_queue(dev->worker, work);
-out:
+		vhdb_work_queue(work);
 	mutex_unlock(&vq->mutex);
 }
 
@@ -235,7 +353,7 @@ static int quiesce(struct vhdb_vq *vq)
 	int err;
 
 	/* The worker may be waiting for a page of its owner's. */
-	if (mutex_lock_killable(&vq->mutex))
+	if (lock_vq(vq, true))
 		return -EINTR;
 	vq->serve = false;
 	err = finish_deferred(vq);
@@ -261,6 +379,7 @@ void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index)
 	init_llist_head(&vq->done);
 	init_llist_head(&vq->free);
 	vhdb_work_init(&vq->work, vq_run);
+	vhdb_miss_init(vq);
 	vhdb_kick_init(&vq->kick, &vq->work, dev, index);
 }
 
@@ -283,16 +402,19 @@ void vhdb_vq_reset(struct vhdb_vq *vq)
 	vq->enabled = false;
 	vq->has_base = false;
 	vq->broken = false;
+	vq->poll_us = 0;
+	vq->log = (struct vhdb_log){};
+	vq->logged = false;
+	vhdb_miss_drop(vq);
 }
 
 /* The storage that a started queue needs, freed at stop. */
 static void free_storage(struct vhdb_vq *vq)
 {
-	kvfree(vq->requests);
+	vhdb_requests_free(vq);
 	kvfree(vq->segs);
 	kvfree(vq->table);
 	kvfree(vq->slots);
-	vq->requests = NULL;
 	vq->segs = NULL;
 	vq->table = NULL;
 	vq->slots = NULL;
@@ -326,31 +448,16 @@ static u32 current_base(const struct vhdb_vq *vq)
 			      VHDB_RING_BASE_START(vq->dev->features);
 }
 
-/**
- * vhdb_vq_start() - pin a queue's ring and get ready to serve it
- * @vq: the queue, which has a ring
- *
- * Context: process, the owner's; under the device's mutex. vhdb_vq_serve()
- * is to follow.
- * Return: 0, also if it is started already; the errors of vhdb_area_map(),
- * -EINVAL, -ENOMEM.
- */
-int vhdb_vq_start(struct vhdb_vq *vq)
+/* Of a started one that stands still. */
+static u32 ring_base(const struct vhdb_vq *vq)
 {
-	struct vhdb_ring_config cfg;
-	int err;
+	return vq->ready ? vhdb_ring_base(&vq->ring) : current_base(vq);
+}
 
-	if (vq->started)
-		return 0;
-
-	err = alloc_storage(vq);
-	if (err)
-		return err;
-	err = map_areas(vq);
-	if (err)
-		goto err_free;
-
-	cfg = (struct vhdb_ring_config){
+/* Takes the ring over, now that it is mapped. */
+static int take_ring(struct vhdb_vq *vq)
+{
+	struct vhdb_ring_config cfg = {
 		.num = vq->num,
 		.features = vq->dev->features,
 		.desc = vq->area[VHDB_AREA_DESC].addr,
@@ -365,16 +472,54 @@ int vhdb_vq_start(struct vhdb_vq *vq)
 		.fetch = vhdb_fetch,
 		.fetch_data = vq,
 	};
-	err = vhdb_ring_init(&vq->ring, &cfg);
-	if (err)
-		goto err_unmap;
+	int err = vhdb_ring_init(&vq->ring, &cfg);
 
+	if (err)
+		return err;
+	lock_vq(vq, false);
+	vq->ready = true;
+	if (vq->log.ring)
+		vhdb_log_event(vq);
+	mutex_unlock(&vq->mutex);
+	return 0;
+}
+
+/**
+ * vhdb_vq_start() - pin a queue's ring and get ready to serve it
+ * @vq: the queue, which has a ring
+ *
+ * Where mappings are asked for, a ring that is not mapped yet starts when it is.
+ *
+ * Context: process, the owner's; under the device's mutex. vhdb_vq_serve()
+ * is to follow.
+ * Return: 0, also if it is started already; the errors of vhdb_area_map(),
+ * -EINVAL, -ENOMEM.
+ */
+int vhdb_vq_start(struct vhdb_vq *vq)
+{
+	int err;
+
+	if (vq->started)
+		return 0;
+
+	err = alloc_storage(vq);
+	if (err)
+		return err;
+	err = map_areas(vq);
+	if (!err)
+		err = take_ring(vq);
+	else if (err == -EFAULT && vhdb_device_has_iotlb(vq->dev) &&
+		 ask_for_ring(vq))
+		err = 0;
+	if (err)
+		goto err_free;
+
+	vq->broken = false;
 	vq->started = true;
 	return 0;
 
-err_unmap:
-	unmap_areas(vq);
 err_free:
+	unmap_areas(vq);
 	free_storage(vq);
 	return err;
 }
@@ -396,20 +541,22 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 
 	if (!vq->started)
 		return 0;
-	if (!killable)
-		mutex_lock(&vq->mutex);
-	else if (mutex_lock_killable(&vq->mutex))
+	err = lock_vq(vq, killable);
+	if (err)
 		return -EINTR;
 	vq->serve = false;
+	vq->ringless = false;
 	vq->deferred = NULL;
 	mutex_unlock(&vq->mutex);
 	err = wait_both(vq, killable);
 	if (err)
 		return err;
 
-	vq->base = vhdb_ring_base(&vq->ring);
+	vq->base = ring_base(vq);
 	vq->has_base = true;
 	vq->started = false;
+	vq->ready = false;
+	vhdb_miss_drop(vq);
 	unmap_areas(vq);
 	free_storage(vq);
 	return 0;
@@ -458,7 +605,7 @@ int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base)
 		return 0;
 	}
 	err = quiesce(vq);
-	*base = vhdb_ring_base(&vq->ring);
+	*base = ring_base(vq);
 	vhdb_vq_serve(vq);
 	return err;
 }
@@ -487,6 +634,15 @@ int vhdb_vq_remap(struct vhdb_vq *vq)
 	trace_vhdb_pause(vq->dev, vq->index);
 
 	err = map_areas(vq);
+	if (!err && !vq->ready) {
+		err = take_ring(vq);
+		if (err)
+			unmap_areas(vq);
+	} else if (!err) {
+		vhdb_ring_move(&vq->ring, vq->area[VHDB_AREA_DESC].addr,
+			       vq->area[VHDB_AREA_DRIVER].addr,
+			       vq->area[VHDB_AREA_DEVICE].addr);
+	}
 	if (err) {
 		/*
 		 * It stays paused until the next change. Not mapped is what a
@@ -494,11 +650,70 @@ int vhdb_vq_remap(struct vhdb_vq *vq)
 		 */
 		if (err != -EFAULT)
 			vhdb_call_signal(&vq->err);
+		else if (vhdb_device_has_iotlb(vq->dev))
+			ask_for_ring(vq);
+		update_serve(vq);
 		return 0;
 	}
-	vhdb_ring_move(&vq->ring, vq->area[VHDB_AREA_DESC].addr,
-		       vq->area[VHDB_AREA_DRIVER].addr,
-		       vq->area[VHDB_AREA_DEVICE].addr);
 	vhdb_vq_serve(vq);
+	return 0;
+}
+
+/**
+ * vhdb_vq_paused() - has the ring no place?
+ * @vq: the queue
+ *
+ * Context: process, under the device's mutex.
+ * Return: true if it is started, but not mapped.
+ */
+bool vhdb_vq_paused(const struct vhdb_vq *vq)
+{
+	return vq->started && !mapped(vq);
+}
+
+/**
+ * vhdb_vq_set_log() - log what is written, or no more
+ * @vq: the queue, running or not
+ * @data: in the guest's buffers
+ * @ring: in the ring
+ * @ring_addr: guest physical address of the ring's device area
+ *
+ * In between nothing is in flight, so that each request is either logged, all
+ * of it, or was complete before.
+ *
+ * Context: process, the owner's; under the device's mutex.
+ * Return: 0, or -EINTR, and then nothing has changed.
+ */
+int vhdb_vq_set_log(struct vhdb_vq *vq, bool data, bool ring, u64 ring_addr)
+{
+	int err = vhdb_vq_hold(vq);
+
+	if (!err) {
+		lock_vq(vq, false);
+		vq->log.data = data;
+		vq->log.ring = ring;
+		vq->log.ring_addr = ring_addr;
+		WRITE_ONCE(vq->logged, data || ring);
+		mutex_unlock(&vq->mutex);
+	}
+	vhdb_vq_serve(vq);
+	return err;
+}
+
+/**
+ * vhdb_vq_set_log_base() - log elsewhere
+ * @vq: the queue, running or not
+ * @base: the log
+ *
+ * Context: process, under the device's mutex.
+ * Return: 0, and the old log is not written to any more; or -EINTR.
+ */
+int vhdb_vq_set_log_base(struct vhdb_vq *vq, u64 base)
+{
+	/* All that is logged is logged with the mutex held. */
+	if (lock_vq(vq, true))
+		return -EINTR;
+	vq->log.base = base;
+	mutex_unlock(&vq->mutex);
 	return 0;
 }

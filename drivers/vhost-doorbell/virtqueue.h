@@ -7,6 +7,7 @@
 #include <linux/vhost_doorbell.h>
 
 #include "doorbell.h"
+#include "log.h"
 #include "memory.h"
 #include "ring.h"
 #include "worker.h"
@@ -42,6 +43,31 @@ struct vhdb_cursor {
 	u32 nr;
 	u32 off;
 	u64 left;
+};
+
+/* What became of a queue's question for a mapping. */
+enum vhdb_miss_state {
+	VHDB_MISS_NONE,
+	VHDB_MISS_ASKED,	/* a message that is to be read */
+	VHDB_MISS_READ,		/* and that has been */
+	VHDB_MISS_DENIED,	/* there is no mapping, the owner says */
+};
+
+/**
+ * struct vhdb_miss - an address that a queue cannot go on without
+ * @state: what became of it
+ * @perm: what is going to be done there
+ * @iova: the address
+ * @link: in the device's list of messages, while VHDB_MISS_ASKED
+ *
+ * One for each queue, so the owner has no more of them to read than it has
+ * queues. Under the device's @msg_lock.
+ */
+struct vhdb_miss {
+	enum vhdb_miss_state state;
+	u8 perm;
+	u64 iova;
+	struct list_head link;
 };
 
 /* What is counted with a queue's completion lock held. */
@@ -80,16 +106,27 @@ struct vhdb_run_stats {
  * @base: where the ring begins or, stopped, where it ended
  * @has_base: @base counts; else the ring begins where a new one does
  * @kick: the doorbell
+ * @poll_us: how long to look out for work before notifications are turned on
+ *	again, in microseconds. Read by the worker.
  *
- * Under the device's mutex, and @mutex for @serve and @broken:
+ * Under the device's mutex, and @mutex for @serve, @ringless and @broken:
  * @started: between start and stop
+ * @ready: the ring was found, and @ring taken over
  * @serve: the worker may serve it
+ * @ringless: there is no mapping for the ring: the worker asks for it
  * @broken: the driver broke the rules; not served until it is reset
  *
  * Held by the worker while it serves:
  * @mutex: a run
  *
+ * Any context:
+ * @wanted: somebody waits for @mutex: no polling
+ * @logged: completions are left to the worker, who logs them first. Changes
+ *	only while nothing is in flight.
+ * @miss: a mapping that is asked for
+ *
  * Under @mutex:
+ * @log: what is logged
  * @work: the worker's work on this queue
  * @area: the ring's memory
  * @ring: the engine; its used side is under @done_lock
@@ -104,6 +141,8 @@ struct vhdb_run_stats {
  * @deferred: a request that is to be finished before others are taken; @out
  *	and @in are its. It is not among those in flight: it refers to no
  *	memory but through the map.
+ * @missing: a mapping is asked for: nothing to do until it is there
+ * @current_rq: what vhdb_vq_next() gave last
  * @requests_left: budget of this run
  * @bytes_left: budget of this run
  * @runner: the worker while it serves; its own completions are gathered in
@@ -135,12 +174,20 @@ struct vhdb_vq {
 	u32 base;
 	bool has_base;
 	struct vhdb_kick kick;
+	u32 poll_us;
 
 	bool started;
+	bool ready;
 	bool serve;
+	bool ringless;
 	bool broken;
 
+	bool wanted;
+	bool logged;
+	struct vhdb_miss miss;
+
 	struct mutex mutex;	/* a run of the worker */
+	struct vhdb_log log;
 	struct vhdb_work work;
 	struct vhdb_area area[VHDB_AREAS];
 	struct vhdb_ring ring;
@@ -153,6 +200,8 @@ struct vhdb_vq {
 	struct vhdb_cursor out;
 	struct vhdb_cursor in;
 	struct vhdb_request *deferred;
+	bool missing;
+	struct vhdb_request *current_rq;
 	u32 requests_left;
 	u32 bytes_left;
 	struct task_struct *runner;
@@ -182,11 +231,20 @@ void vhdb_vq_serve(struct vhdb_vq *vq);
 int vhdb_vq_remap(struct vhdb_vq *vq);
 int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch);
 int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base);
+int vhdb_vq_set_log(struct vhdb_vq *vq, bool data, bool ring, u64 ring_addr);
+int vhdb_vq_set_log_base(struct vhdb_vq *vq, u64 base);
+bool vhdb_vq_paused(const struct vhdb_vq *vq);
 
 /* request.c */
 int vhdb_requests_alloc(struct vhdb_vq *vq);
+void vhdb_requests_free(struct vhdb_vq *vq);
 void vhdb_requests_unpop(struct vhdb_vq *vq);
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list);
 int vhdb_fetch(void *data, u64 iova, void *to, u32 len);
+
+/* iotlb.c */
+void vhdb_miss_init(struct vhdb_vq *vq);
+void vhdb_miss_drop(struct vhdb_vq *vq);
+int vhdb_miss_ask(struct vhdb_vq *vq, u64 iova, u64 len, u8 perm);
 
 #endif /* VHDB_VIRTQUEUE_H */

@@ -29,6 +29,7 @@
  * struct vhdb_worker - a worker thread
  * @works: what is to be done, latest first. Lock-free: added to from any
  *	context (the doorbells' wake-up callbacks), emptied by the thread.
+ * @id: which of the device's
  * @task: the thread
  * @dead: vhost_task only: it has ended with its owner. RCU: who has seen it
  *	false may still wake the thread.
@@ -36,6 +37,7 @@
  */
 struct vhdb_worker {
 	struct llist_head works;
+	u32 id;
 #ifdef VHDB_HAVE_VHOST_TASK
 	struct vhost_task *task;
 	bool dead;
@@ -55,7 +57,7 @@ static void run_works(struct llist_node *node)
 		clear_bit(VHDB_WORK_QUEUED, &work->flags);
 		/*
 		 * fn sees what was written before a queueing that found it
-		 * still queued: pairs with the one in vhdb_worker_queue().
+		 * still queued: pairs with the one in vhdb_work_queue().
 		 */
 		smp_mb__after_atomic();
 		work->fn(work);
@@ -186,21 +188,27 @@ static void worker_wake(struct vhdb_worker *worker)
 
 /**
  * vhdb_worker_create() - start a worker for the calling process
+ * @id: which of the device's it is, in its name from the second one on
  *
  * Context: process; the caller becomes the thread's owner.
  * Return: the worker, or an ERR_PTR.
  */
-struct vhdb_worker *vhdb_worker_create(void)
+struct vhdb_worker *vhdb_worker_create(u32 id)
 {
 	struct vhdb_worker *worker;
-	char name[TASK_COMM_LEN];
+	/* What is too long is cut off. */
+	char name[32];
 	int err;
 
 	worker = kzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
 	if (!worker)
 		return ERR_PTR(-ENOMEM);
 	init_llist_head(&worker->works);
-	snprintf(name, sizeof(name), "vhdb-%d", current->pid);
+	worker->id = id;
+	if (id)
+		snprintf(name, sizeof(name), "vhdb-%d.%u", current->pid, id);
+	else
+		snprintf(name, sizeof(name), "vhdb-%d", current->pid);
 
 	err = worker_start(worker, name);
 	if (err) {
@@ -214,29 +222,78 @@ struct vhdb_worker *vhdb_worker_create(void)
  * vhdb_worker_destroy() - end a worker
  * @worker: the worker
  *
- * Nothing may queue work any more. What is queued may or may not be done.
+ * Nothing may queue work to it any more. What is queued may or may not be done;
+ * it can be queued again, to another.
  *
  * Context: process; waits for the work that runs now.
  */
 void vhdb_worker_destroy(struct vhdb_worker *worker)
 {
+	struct vhdb_work *work, *next;
+
 	worker_stop(worker);
+	llist_for_each_entry_safe(work, next, llist_del_all(&worker->works), node)
+		clear_bit(VHDB_WORK_QUEUED, &work->flags);
 	kfree(worker);
 }
 
 /**
- * vhdb_worker_queue() - have something done
- * @worker: who is to do it
+ * vhdb_worker_id() - which of the device's is it?
+ * @worker: the worker
+ *
+ * Context: any.
+ * Return: the number that it was made with.
+ */
+u32 vhdb_worker_id(const struct vhdb_worker *worker)
+{
+	return worker->id;
+}
+
+/**
+ * vhdb_worker_has_work() - does anything wait for it?
+ * @worker: the worker
+ *
+ * Context: any.
+ * Return: true if something was queued since it last looked.
+ */
+bool vhdb_worker_has_work(const struct vhdb_worker *worker)
+{
+	return !llist_empty(&worker->works);
+}
+
+/**
+ * vhdb_work_queue() - have something done by its worker
  * @work: what; if it is queued already, once is enough
  *
  * Context: any, also with a wait queue's lock held and interrupts off.
  */
-void vhdb_worker_queue(struct vhdb_worker *worker, struct vhdb_work *work)
+void vhdb_work_queue(struct vhdb_work *work)
 {
+	struct vhdb_worker *worker;
+
 	/* A full barrier, set or not: pairs with run_works(). */
 	if (test_and_set_bit(VHDB_WORK_QUEUED, &work->flags))
 		return;
+	rcu_read_lock();
+	worker = READ_ONCE(work->worker);
 	/* Whoever found the list non-empty is covered by an earlier wake-up. */
 	if (llist_add(&work->node, &worker->works))
 		worker_wake(worker);
+	rcu_read_unlock();
+}
+
+/**
+ * vhdb_work_move() - have something done by another worker from now on
+ * @work: what; it may be queued or even run
+ * @worker: who
+ *
+ * It may still be done once by the old one, at the same time as by the new
+ * one: it has a lock of its own.
+ *
+ * Context: process; sleeps. Afterwards nobody queues it to the old one.
+ */
+void vhdb_work_move(struct vhdb_work *work, struct vhdb_worker *worker)
+{
+	WRITE_ONCE(work->worker, worker);
+	synchronize_rcu();
 }

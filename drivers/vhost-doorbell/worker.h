@@ -11,11 +11,13 @@ struct vhdb_worker;
  * struct vhdb_work - something for a worker to do
  * @node: in the worker's list, while VHDB_WORK_QUEUED is set
  * @flags: VHDB_WORK_QUEUED
+ * @worker: who does it. RCU, see vhdb_work_move().
  * @fn: what to do; process context with the owner's memory as current->mm
  */
 struct vhdb_work {
 	struct llist_node node;
 	unsigned long flags;
+	struct vhdb_worker *worker;
 	void (*fn)(struct vhdb_work *work);
 };
 
@@ -25,11 +27,15 @@ static inline void vhdb_work_init(struct vhdb_work *work,
 				  void (*fn)(struct vhdb_work *work))
 {
 	work->flags = 0;
+	work->worker = NULL;
 	work->fn = fn;
 }
 
-struct vhdb_worker *vhdb_worker_create(void);
+struct vhdb_worker *vhdb_worker_create(u32 id);
 void vhdb_worker_destroy(struct vhdb_worker *worker);
-void vhdb_worker_queue(struct vhdb_worker *worker, struct vhdb_work *work);
+u32 vhdb_worker_id(const struct vhdb_worker *worker);
+bool vhdb_worker_has_work(const struct vhdb_worker *worker);
+void vhdb_work_queue(struct vhdb_work *work);
+void vhdb_work_move(struct vhdb_work *work, struct vhdb_worker *worker);
 
 #endif /* VHDB_WORKER_H */

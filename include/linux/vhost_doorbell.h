@@ -34,6 +34,7 @@
 struct file;
 struct module;
 struct vhdb_bell;
+struct vhdb_log_notes;
 struct vhdb_vq;
 
 /**
@@ -131,6 +132,7 @@ struct vhdb_request {
 	u16 id;
 	u16 count;
 	u32 len;
+	struct vhdb_log_notes *notes;
 	struct llist_node node;
 };
 

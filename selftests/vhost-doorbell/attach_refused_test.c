@@ -303,12 +303,6 @@ FIXTURE_VARIANT_ADD(bad_field, unknown_dialect)
 	.err = -EINVAL,
 };
 
-FIXTURE_VARIANT_ADD(bad_field, classic_dialect)
-{
-	.bad.dialect = VHOST_DOORBELL_DIALECT_CLASSIC,
-	.err = -EOPNOTSUPP,
-};
-
 FIXTURE_VARIANT_ADD(bad_field, require_unknown)
 {
 	.bad.features_require = VHDB_BIT(63),

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Every ioctl, and the IOTLB write, in every state of the file: before its
- * turn, while running, from another process, and of the other dialect. One
- * table says what is issued, the other what comes back. After each the device
- * is brought up from scratch and serves a read.
+ * turn, while running, from another process, and of the other dialect (which
+ * classic_test has as its own, and what decides between them). One table says
+ * what is issued, the other what comes back. After each the device is brought
+ * up from scratch and serves a read.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +20,8 @@
 
 /* Not to be compared: neither answer is promised */
 #define ANY		1
+/* It would make the device one of the other dialect */
+#define DECIDES		2
 
 enum state {
 	NEW,			/* open */
@@ -108,7 +111,7 @@ static const int expected[][NR_STATES] = {
 	[CLASSIC] = {
 		-ENODEV, -EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP,
 		-EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP, -EOPNOTSUPP,
-		-EOPNOTSUPP,
+		DECIDES,
 	},
 	[OTHERS] = {
 		-ENODEV, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY, -ENOTTY,
@@ -196,6 +199,8 @@ static const struct row rows[] = {
 	ROW(VHOST_SET_VRING_BUSYLOOP_TIMEOUT, CLASSIC, VRING, 0),
 	ROW(VHOST_GET_VRING_BUSYLOOP_TIMEOUT, CLASSIC, VRING, 0),
 	ROW(VHOST_NET_SET_BACKEND, CLASSIC, EVENTFD, 0),
+	ROW(VHOST_DOORBELL_START, CLASSIC, NONE, 0),
+	ROW(VHOST_DOORBELL_STOP, CLASSIC, NONE, 0),
 
 	{ "unknown vhost number", _IO(VHOST_VIRTIO, 0xf0), UNKNOWN, NONE, 0 },
 	{ "unknown own number", _IO(VHOST_DOORBELL_IOCTL, 0x3f), UNKNOWN,
@@ -432,6 +437,8 @@ TEST_F(state, every_ioctl)
 		int want = expected[row->class][variant->state];
 		int got;
 
+		if (want == DECIDES)
+			continue;
 		ASSERT_EQ(0, enter(&self->dev, variant->state, self->disk.fd)) {
 			TH_LOG("before %s", row->name);
 		}

@@ -5,7 +5,8 @@
  * /dev/vhost-doorbell gives one virtio device per open file. Its life::
  *
  *   open -> ATTACH (a back end and what it serves) -> VHOST_SET_OWNER
- *        -> feature and ring set-up, memory map -> DRIVER_OK -> ... -> close
+ *        -> feature and ring set-up, memory map -> DRIVER_OK or
+ *        VHOST_DOORBELL_START -> ... -> close
  *
  * ATTACH may be done by another, privileged process, which then passes the
  * file on; all that touches guest memory belongs to the owner. Everything
@@ -68,11 +69,14 @@
 /**
  * enum vhost_doorbell_dialect - which ioctls drive the file after ATTACH
  * @VHOST_DOORBELL_DIALECT_AUTO: a fallback for clients that cannot say: the
- *	first ioctl that only one dialect has decides
+ *	first ioctl that only one dialect has, and that is not refused, decides.
+ *	Before, VHOST_GET_FEATURES answers what both offer, and what both have
+ *	is done by the rules of vhost-vdpa.
  * @VHOST_DOORBELL_DIALECT_VDPA: vhost-vdpa (QEMU's vhost-vdpa-device-pci and
  *	-netdev vhost-vdpa, cloud-hypervisor, libblkio)
- * @VHOST_DOORBELL_DIALECT_CLASSIC: vhost (vhost-net's clients). Not offered
- *	while VHOST_DOORBELL_CAP_CLASSIC is clear in the capabilities.
+ * @VHOST_DOORBELL_DIALECT_CLASSIC: vhost (vhost-net's clients), since ABI
+ *	version 3: see "The classic dialect". Not offered while
+ *	VHOST_DOORBELL_CAP_CLASSIC is clear in the capabilities.
  */
 enum vhost_doorbell_dialect {
 	VHOST_DOORBELL_DIALECT_AUTO	= 0,
@@ -164,7 +168,8 @@ struct vhost_doorbell_backend_info {
  *	that are safe with stock clients. Bits that are offered on request only
  *	(those that stock clients mishandle: VIRTIO_F_RING_PACKED,
  *	VIRTIO_F_IN_ORDER, VIRTIO_F_RING_RESET) are offered if they are named
- *	here.
+ *	here. In the classic dialect VIRTIO_F_RING_PACKED is safe: its clients
+ *	name what they take; and VHOST_F_LOG_ALL is offered whatever is here.
  * @features_require: virtio feature bits without which the driver's
  *	FEATURES_OK is refused; they are offered even if not in @features_allow
  * @queues: number of queues; 0 for one
@@ -468,6 +473,106 @@ struct vhost_doorbell_bell_call {
 #define VHOST_DOORBELL_UPDATE \
 	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x04, \
 	     VHOST_DOORBELL_UPDATE_SIZE_V1)
+
+/**
+ * DOC: The classic dialect
+ *
+ * The ioctls of <linux/vhost.h> as vhost-net's clients issue them. They do what
+ * the kernel's own vhost does, but for what is said here::
+ *
+ *   VHOST_SET_OWNER -> VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE
+ *        -> for each queue VHOST_SET_VRING_NUM, BASE, ADDR, KICK, CALL, ERR
+ *        -> VHOST_DOORBELL_START -> ...
+ *        -> VHOST_DOORBELL_STOP, VHOST_GET_VRING_BASE for each queue
+ *
+ * * VHOST_SET_FEATURES, VHOST_SET_FEATURES_ARRAY: -EOPNOTSUPP a bit that is not
+ *   offered; -EBUSY while a queue runs, if more than VHOST_F_LOG_ALL is to
+ *   change; -EFAULT logging is turned on while a queue runs, and there is no log
+ *   or it cannot cover the memory table. An array of more than 512 words is
+ *   -E2BIG. With VIRTIO_F_ACCESS_PLATFORM the IOTLB is empty afterwards, and if
+ *   that bit changes, addresses of rings have to be set again.
+ * * VHOST_SET_MEM_TABLE, at any time: as a whole, and when it returns nothing
+ *   uses the old one. -E2BIG more than &vhost_doorbell_info.iotlb_max regions,
+ *   -EEXIST two of them overlap, -EINVAL a region of no bytes or one that
+ *   wraps, or @padding is not zero, -EFAULT not a user address, or a log that
+ *   is in use cannot cover it. @flags_padding is ignored.
+ * * VHOST_SET_VRING_NUM: -EINVAL more than ATTACH's @queue_size, or no size for
+ *   a ring of this layout. VHOST_SET_VRING_BASE: of a packed ring, both
+ *   positions with their wrap counters, the used one in the upper half (0: the
+ *   same as the lower). Both -EBUSY while the queue runs.
+ * * VHOST_SET_VRING_ADDR: user addresses, wherever they are; with
+ *   VIRTIO_F_ACCESS_PLATFORM IOVAs. What is there is looked up at START.
+ *   -EOPNOTSUPP another flag than VHOST_VRING_F_LOG, -EINVAL not aligned. While
+ *   the queue runs, the same addresses turn the log of the ring on or off
+ *   (-EINVAL: the log cannot cover it), others are -EBUSY.
+ * * VHOST_GET_VRING_BASE: stops the queue if it runs, as VHOST_DOORBELL_STOP
+ *   does all of them. It goes on with the next VHOST_DOORBELL_START.
+ * * VHOST_SET_VRING_ENDIAN: rings are little-endian; -EPROTONOSUPPORT
+ *   VHOST_VRING_BIG_ENDIAN, -EINVAL neither, -EBUSY while the queue runs.
+ * * VHOST_SET_VRING_BUSYLOOP_TIMEOUT, at any time: how long, in microseconds, a
+ *   worker that has found a queue empty looks out for more before it turns
+ *   notifications on. It stops earlier if anybody waits for it.
+ * * VHOST_SET_LOG_BASE, at any time: -EFAULT if not at user addresses as far as
+ *   the guest's memory reaches; that far it is written. When it returns the
+ *   old log is not written to any more.
+ * * VHOST_NEW_WORKER: -ENOSPC if there is one for each queue and one more.
+ *   VHOST_FREE_WORKER, VHOST_ATTACH_VRING_WORKER: -ENODEV no such worker, -EBUSY
+ *   it has a queue. Threads are named vhdb-PID (the owner's), and from the
+ *   second one on vhdb-PID.NUMBER.
+ * * VHOST_RESET_OWNER: all that was set up is gone, the back end stays.
+ * * IOTLB messages, with VIRTIO_F_ACCESS_PLATFORM (-EOPNOTSUPP without): an
+ *   address that is not mapped is asked for with VHOST_IOTLB_MISS, which is
+ *   read from the file (in the form of struct vhost_msg_v2 if
+ *   VHOST_BACKEND_F_IOTLB_MSG_V2 was set); one for each queue at a time. The
+ *   queue waits for it, and other queues do not. VHOST_IOTLB_UPDATE replaces
+ *   what is in its place, and the oldest entry if there are too many.
+ *   VHOST_IOTLB_ACCESS_FAIL, written by the owner, says that it cannot be had:
+ *   the request fails. Without an answer it is asked again with the next kick.
+ *   What is mapped, but not for what is to be done there, makes the request
+ *   fail without a message. Reading: -EAGAIN nothing to read and O_NONBLOCK,
+ *   -EBADFD there is no IOTLB; 0 there is not room for a message.
+ *
+ * The dirty log has a bit for each 4096 bytes (VHOST_PAGE_SIZE) of guest
+ * physical memory, in the owner's words. With VHOST_F_LOG_ALL, what is written to
+ * the guest's buffers is logged, after it was written and before it is published
+ * in the used ring; with VHOST_VRING_F_LOG, what is written to the ring, after
+ * it was written. Of the device area (the used ring) @log_guest_addr tells where
+ * it is, unless there is an IOTLB; other places are looked up in the memory
+ * table. If the log cannot be written, the queue's error eventfd is signalled.
+ *
+ * Since ABI version 3.
+ */
+
+/**
+ * define VHOST_DOORBELL_START - serve the queues, in the classic dialect
+ *
+ * Pins and serves each queue that has addresses and does not run yet, all of
+ * them or none; takes no argument. It stands where vhost-net has
+ * VHOST_NET_SET_BACKEND. See "The classic dialect".
+ *
+ * Errors, besides those of every ioctl: -EPROTO a feature that has to be chosen
+ * (VIRTIO_F_VERSION_1, or one that ATTACH requires) was not, -ENODATA no queue
+ * has addresses, -EFAULT an area of a ring is not mapped, or the log is missing
+ * or cannot cover what is to be logged, -EACCES not readable and writable,
+ * -EOPNOTSUPP of a kind that cannot be pinned, -EINVAL a ring that cannot be
+ * (not aligned, a base or a size that the layout does not allow), -ENOMEM over
+ * RLIMIT_MEMLOCK or without memory, -EBUSY within an IOTLB batch.
+ *
+ * Since ABI version 3.
+ */
+#define VHOST_DOORBELL_START	_IO(VHOST_DOORBELL_IOCTL, 0x04)
+
+/**
+ * define VHOST_DOORBELL_STOP - serve no queue any more, in the classic dialect
+ *
+ * Returns when all that was taken from the rings is complete, and logged; the
+ * rings are given back. Where they stand is told by VHOST_GET_VRING_BASE, and
+ * VHOST_DOORBELL_START goes on from there. Takes no argument; not started is
+ * fine. -EINTR: some of them are stopped.
+ *
+ * Since ABI version 3.
+ */
+#define VHOST_DOORBELL_STOP	_IO(VHOST_DOORBELL_IOCTL, 0x05)
 
 /**
  * define VHOST_DOORBELL_BACKEND_NR - first ioctl number of back ends
