@@ -36,13 +36,45 @@ klog_raw()
 # klog_text SEQ: the records after number SEQ (all: -1), as dmesg would print them.
 klog_text()
 {
-	klog_raw | awk -v after="$1" '{
+	klog_raw | klog_print "$1"
+}
+
+klog_print()
+{
+	awk -v after="$1" '/^[0-9]/ {
 		at = index($0, ";")
 		split(substr($0, 1, at - 1), head, ",")
 		if (head[2] + 0 > after + 0)
 			printf "[%5d.%06d] %s\n", head[3] / 1000000, head[3] % 1000000, substr($0, at + 1)
 	}'
 }
+
+# klog_follow: from here on klog_new knows what is new. Each read gives one record,
+# and a log has thousands of them: not to be read from its beginning each time.
+klog_follow()
+{
+	exec 9</dev/kmsg
+	klog_rest >/dev/null
+}
+
+# klog_new: the records since klog_follow or the last klog_new, as dmesg would
+# print them.
+klog_new()
+{
+	klog_rest | klog_print -1
+}
+
+# A reader that was too slow (EPIPE) is put to the oldest record that is left.
+klog_rest()
+{
+	while case $(dd bs=8192 iflag=nonblock <&9 2>&1 >&3) in
+		*'Broken pipe'*) ;;
+		*) false ;;
+		esac
+	do
+		:
+	done
+} 3>&1
 
 # klog_scan FILE: prints what is wrong in a log and what surrounds it; true if
 # nothing is wrong.
