@@ -91,6 +91,34 @@ guest_alive()
 	kill -0 "$vhdb_pid" 2>/dev/null
 }
 
+# Seen a few times: the emulated SVM shuts a nested guest's CPU down (a triple
+# fault), with the driver loaded but not used, too. KVM tells it apart from all
+# that a guest or a disk can do wrong, by KVM_EXIT_SHUTDOWN.
+SHUTDOWN=/sys/kernel/tracing/instances/vhdb-shutdown
+# shellcheck disable=SC2034  # the status, for who sources this
+EMULATOR_FAILED=75
+
+shutdown_watch()
+{
+	mkdir -p "$SHUTDOWN"
+	echo 'reason == 8' >"$SHUTDOWN"/events/kvm/kvm_userspace_exit/filter
+	echo 1 >"$SHUTDOWN"/events/kvm/kvm_userspace_exit/enable
+}
+
+shutdown_seen()
+{
+	grep -q 'model name.*QEMU TCG' /proc/cpuinfo &&
+		grep -q kvm_userspace_exit "$SHUTDOWN"/trace
+}
+
+shutdown_unwatch()
+{
+	[ ! -d "$SHUTDOWN" ] || {
+		echo 0 >"$SHUTDOWN"/events/kvm/kvm_userspace_exit/enable
+		rmdir "$SHUTDOWN"
+	}
+}
+
 # The next line from the serial port, in $line; also into the log. Fails after
 # $1 seconds, or once the guest is gone.
 line=
