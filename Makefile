@@ -15,7 +15,7 @@ KDIR ?= /lib/modules/$(KREL)/build
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
-	docs bench-notify bench-register bench-ring fuzz coverage install uninstall \
+	docs bench-notify bench-register bench-ring bench-blk fuzz coverage install uninstall \
 	clean distclean FORCE
 
 help:
@@ -29,6 +29,7 @@ help:
 ##@ make bench-notify    what a ring of a doorbell costs, by every path
 ##@ make bench-register  10,000 ioeventfds in one VM: Debian's KVM, kvm-patches/
 ##@ make bench-ring      what a buffer costs on a ring; against the kernel's
+##@ make bench-blk       a guest's disk: ours, and every other way there is
 ##@ make fuzz SECONDS=N  the engine against drivers that break the rules
 ##@ make coverage        what of the engine its unit tests run
 ##@
@@ -80,6 +81,7 @@ check test test-long:
 demo: setup
 	@$(MAKE) --no-print-directory -s modules-6.12 vhdb
 	@$(VM)/demo
+	@tools/bench/blk -d
 
 bench-notify:
 	@$(VM)/setup && $(VM)/setup bench
@@ -95,6 +97,16 @@ bench-ring:
 	@$(VM)/setup packages source-6.1 source-6.12 bench
 	@$(MAKE) --no-print-directory -s -C selftests/ring bench
 	@tools/bench/ring
+
+bench-blk:
+	@$(VM)/setup && $(VM)/setup bench
+	@$(MAKE) --no-print-directory -s modules-6.12 vhdb
+	@tools/bench/blk
+
+# The load of bench-blk, which has to run in a guest without libraries.
+$(BUILD)/bench/blk_reader: tools/bench/blk_reader.c
+	mkdir -p $(@D)
+	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -o $@ $<
 
 docs:
 	@$(VM)/setup packages source-6.12

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A thin load for a disk: requests of one size at random places (or, with "seq",
+ * one after the other), past the page cache, so many at a time, for so long. It
+ * does next to nothing besides, so that what differs between two disks is not lost
+ * in the cost of the load itself.
+ *
+ *	blk_reader DISK [seq]read|[seq]write BYTES DEPTH JOBS MILLISECONDS
+ *
+ * Prints "requests N ns T p50 T p99 T"; times in ns, latencies of single requests
+ * within 1/16 of their value. A JOBS-th of DEPTH * JOBS requests is each thread's.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEPTH_MAX	256
+#define JOBS_MAX	64
+
+/* Latencies: 16 buckets for each power of two. */
+#define SUB_BITS	4
+#define BUCKETS		(64 << SUB_BITS)
+
+struct job {
+	pthread_t thread;
+	uint64_t seed;
+	uint64_t place;			/* of the next request, if sequential */
+	uint64_t requests;
+	uint64_t last;			/* when its last request was done */
+	uint64_t count[BUCKETS];
+};
+
+static int disk;
+static bool writing, sequential;
+static size_t bytes;
+static unsigned int depth;
+static uint64_t places;			/* where a request may start, times bytes */
+static uint64_t start, end;
+static struct job jobs[JOBS_MAX];
+
+static void die(const char *what)
+{
+	fprintf(stderr, "blk_reader: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* xorshift64 */
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+static unsigned int bucket(uint64_t ns)
+{
+	unsigned int log;
+
+	if (ns < 1 << SUB_BITS)
+		return ns;
+	log = 63 - __builtin_clzll(ns);
+	return ((log - SUB_BITS + 1) << SUB_BITS) |
+	       ((ns >> (log - SUB_BITS)) & ((1 << SUB_BITS) - 1));
+}
+
+/* The middle of a bucket. */
+static uint64_t bucket_ns(unsigned int i)
+{
+	unsigned int log = (i >> SUB_BITS) + SUB_BITS - 1;
+	uint64_t base = (1ULL << SUB_BITS) | (i & ((1 << SUB_BITS) - 1));
+
+	if (i < 1 << SUB_BITS)
+		return i;
+	return (base << (log - SUB_BITS)) + ((1ULL << (log - SUB_BITS)) >> 1);
+}
+
+static void submit(aio_context_t ctx, struct job *job, struct iocb *cb)
+{
+	uint64_t place = sequential ? job->place++ : next_random(&job->seed);
+
+	cb->aio_offset = place % places * bytes;
+	cb->aio_data = now();
+	if (syscall(SYS_io_submit, ctx, 1, &cb) != 1)
+		die("io_submit");
+}
+
+static void *run(void *arg)
+{
+	struct iocb cbs[DEPTH_MAX] = {};
+	struct io_event events[DEPTH_MAX];
+	struct job *job = arg;
+	aio_context_t ctx = 0;
+	unsigned int i, flying = 0;
+	void *buffers;
+
+	if (syscall(SYS_io_setup, depth, &ctx))
+		die("io_setup");
+	if (posix_memalign(&buffers, 4096, bytes * depth))
+		die("no memory");
+	memset(buffers, 0xa5, bytes * depth);
+	for (i = 0; i < depth; i++) {
+		cbs[i].aio_lio_opcode = writing ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD;
+		cbs[i].aio_fildes = disk;
+		cbs[i].aio_buf = (uintptr_t)buffers + i * bytes;
+		cbs[i].aio_nbytes = bytes;
+		submit(ctx, job, &cbs[i]);
+		flying++;
+	}
+	while (flying) {
+		int n = syscall(SYS_io_getevents, ctx, 1, depth, events, NULL);
+		uint64_t t = now();
+
+		if (n < 1)
+			die("io_getevents");
+		for (i = 0; i < (unsigned int)n; i++) {
+			struct iocb *cb = (struct iocb *)(uintptr_t)events[i].obj;
+
+			if (events[i].res != (int64_t)bytes) {
+				errno = events[i].res < 0 ? -events[i].res : EIO;
+				die("a request failed");
+			}
+			job->count[bucket(t - cb->aio_data)]++;
+			job->requests++;
+			if (t < end)
+				submit(ctx, job, cb);
+			else
+				flying--;
+		}
+		job->last = t;
+	}
+	return NULL;
+}
+
+static uint64_t percentile(unsigned int nr_jobs, uint64_t requests, unsigned int percent)
+{
+	uint64_t rank = (requests * percent + 99) / 100;
+	unsigned int i, j;
+
+	for (i = 0; i < BUCKETS; i++) {
+		for (j = 0; j < nr_jobs; j++) {
+			if (rank <= jobs[j].count[i])
+				return bucket_ns(i);
+			rank -= jobs[j].count[i];
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t requests = 0, last = 0;
+	const char *how = argc == 7 ? argv[2] : "";
+	unsigned int i, nr_jobs;
+
+	sequential = !strncmp(how, "seq", 3);
+	if (sequential)
+		how += 3;
+	writing = !strcmp(how, "write");
+	if (!writing && strcmp(how, "read")) {
+		fprintf(stderr, "usage: blk_reader DISK [seq]read|[seq]write BYTES DEPTH JOBS MILLISECONDS\n");
+		return 2;
+	}
+	bytes = strtoul(argv[3], NULL, 0);
+	depth = strtoul(argv[4], NULL, 0);
+	nr_jobs = strtoul(argv[5], NULL, 0);
+	if (!bytes || bytes % 512 || !depth || depth > DEPTH_MAX || !nr_jobs ||
+	    nr_jobs > JOBS_MAX) {
+		fprintf(stderr, "blk_reader: BYTES a multiple of 512, DEPTH up to %d, JOBS up to %d\n",
+			DEPTH_MAX, JOBS_MAX);
+		return 2;
+	}
+	disk = open(argv[1], (writing ? O_RDWR : O_RDONLY) | O_DIRECT);
+	if (disk < 0)
+		die(argv[1]);
+	places = lseek(disk, 0, SEEK_END) / bytes;
+	if (!places) {
+		fprintf(stderr, "blk_reader: %s is smaller than a request\n", argv[1]);
+		return 2;
+	}
+
+	start = now();
+	end = start + strtoull(argv[6], NULL, 0) * 1000000ULL;
+	for (i = 0; i < nr_jobs; i++) {
+		/* The same places in each run. */
+		jobs[i].seed = 0x9e3779b97f4a7c15ULL * (i + 1);
+		jobs[i].place = places * i / nr_jobs;
+		if (pthread_create(&jobs[i].thread, NULL, run, &jobs[i]))
+			die("no thread");
+	}
+	for (i = 0; i < nr_jobs; i++) {
+		pthread_join(jobs[i].thread, NULL);
+		requests += jobs[i].requests;
+		if (jobs[i].last > last)
+			last = jobs[i].last;
+	}
+	printf("requests %llu ns %llu p50 %llu p99 %llu\n",
+	       (unsigned long long)requests, (unsigned long long)(last - start),
+	       (unsigned long long)percentile(nr_jobs, requests, 50),
+	       (unsigned long long)percentile(nr_jobs, requests, 99));
+	return 0;
+}
