@@ -282,7 +282,7 @@ static const struct vhdb_backend bell_backend = {
 
 /**
  * vhdb_bell_get() - a bell, to be rung by another module
- * @file: a /dev/vhost-doorbell file; the caller holds it for the call
+ * @file: a file of vhost-doorbell; the caller holds it for the call
  *
  * The bell stays when userspace closes the file: it can still be rung, but
  * then the count is nobody's and no eventfd is signalled. The caller's module

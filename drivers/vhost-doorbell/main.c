@@ -314,7 +314,8 @@ EXPORT_SYMBOL_GPL(vhdb_backend_priv);
 
 static struct miscdevice misc = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "vhost-doorbell",
+	.name = "vhost-doorbell"
+	.nodename = "vhost-doorbell/control",
 	.fops = &fops,
 	.mode = 0600,
 };

@@ -11,7 +11,7 @@
 
 #include <linux/vhost_doorbell.h>
 
-#define VHDB_DEVICE	"/dev/vhost-doorbell"
+#define VHDB_DEVICE	"/dev/vhost-doorbell/control"
 
 /* Exit statuses; what `vhdb run` runs brings its own. */
 #define VHDB_EXIT_FAILURE	1	/* driver, image or limits: see the message */
@@ -56,7 +56,7 @@
  * @burst_bytes: bytes at once after a pause, 0 for the driver's default
  * @rate_requests: requests a second, 0 for any number
  * @burst_requests: requests at once after a pause, 0 for the driver's default
- * @device_fd: /dev/vhost-doorbell, attached
+ * @device_fd: the driver's file, attached
  * @fdset: number of QEMU's fd set that holds @device_fd
  * @named: @id was given by the user
  * @placed: a placeholder was filled, so that no -device is added

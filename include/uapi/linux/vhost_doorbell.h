@@ -2,7 +2,7 @@
 /**
  * DOC: The file and its life
  *
- * /dev/vhost-doorbell gives one virtio device per open file. Its life::
+ * /dev/vhost-doorbell/control gives one virtio device per open file. Its life::
  *
  *   open -> ATTACH (a back end and what it serves) -> VHOST_SET_OWNER
  *        -> feature and ring set-up, memory map -> DRIVER_OK or

@@ -29,7 +29,7 @@ static const char usage_text[] =
 "    -r ROUNDS   default 7\n"
 "    -o FILE     where raw figures go, as lines of JSON; default none\n"
 "    -i          the counter counts instructions (QEMU's -icount)\n"
-"    -d          leave out what needs /dev/vhost-doorbell\n"
+"    -d          leave out what needs /dev/vhost-doorbell/control\n"
 "    -s          a row that this machine cannot have is no failure\n"
 "    -l          list the rows\n"
 "\n"

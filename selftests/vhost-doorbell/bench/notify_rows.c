@@ -230,7 +230,7 @@ static int setup_loop(struct notify_rig *rig, const char **why)
 
 	rig->dev = vhdb_open();
 	if (rig->dev < 0) {
-		*why = "no /dev/vhost-doorbell";
+		*why = "no /dev/vhost-doorbell/control";
 		return -EOPNOTSUPP;
 	}
 	ret = vhdb_backing_memfd(&rig->backing, 1 << 20);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What every test of /dev/vhost-doorbell needs: the ioctls, the IOTLB, guest
+ * What every test of the driver needs: the ioctls, the IOTLB, guest
  * memory of every kind, rings laid out in it, and something to serve.
  *
  * Two layers. __vhdb_xxx() is one system call; vhdb_xxx() is made of several.
@@ -62,7 +62,7 @@
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #endif
 
-#define VHDB_PATH		"/dev/vhost-doorbell"
+#define VHDB_PATH		"/dev/vhost-doorbell/control"
 #define VHDB_SECTOR		512
 #define VHDB_QUEUE_SIZE		256	/* what ATTACH gives unless told */
 
