@@ -41,6 +41,9 @@ if ! compiles "$@"; then
 fi
 
 echo "/* Made by compat-probe.sh. */"
+# 6.2: the devnode() of a struct device_type gets a const device
+have DEVNODE_CONST device.h \
+	"struct device_type type = { .devnode = (char *(*)(const struct device *, umode_t *, kuid_t *, kgid_t *))NULL }; (void)type" "$@"
 # 6.8: eventfd_signal(ctx, n) -> eventfd_signal(ctx)
 have EVENTFD_SIGNAL_ONE_ARG eventfd.h "eventfd_signal(NULL)" "$@"
 # 6.10: vhost_task_create(fn, handle_sigkill, arg, name), fn returning bool

@@ -25,6 +25,13 @@
 #error "vhost-doorbell needs Linux 6.1 or newer"
 #endif
 
+/* Before the device of a devnode(). */
+#ifdef VHDB_HAVE_DEVNODE_CONST
+#define VHDB_DEVNODE_CONST	const
+#else
+#define VHDB_DEVNODE_CONST
+#endif
+
 static inline void vhdb_eventfd_signal(struct eventfd_ctx *ctx)
 {
 #ifdef VHDB_HAVE_EVENTFD_SIGNAL_ONE_ARG

@@ -46,11 +46,13 @@
  *   STOP, GET_VRING_BASE  Classic: nothing in flight, all logged; unpinned.
  *   reset      As after SET_OWNER, with the map kept. Waits for requests.
  *   RESET_OWNER  Classic: as after ATTACH. Waits for requests.
+ *   (open of a named node: open and ATTACH at once; see node.c.)
  *   release    Doorbells unhooked, worker ended, requests waited for, rings
  *              unpinned, back end detached, module reference dropped.
  *   owner dies The worker is gone with it; requests in flight complete into
  *              the pinned rings. Release does the rest, whoever calls it.
- *   rmmod      Refused while a file is open (core) or attached (back end).
+ *   rmmod      Refused while a file is open or there is a named node (core),
+ *              or a file is attached or a node enabled (back end).
  */
 #include <linux/file.h>
 #include <linux/module.h>
@@ -165,7 +167,7 @@ static int check_no_queues(const struct vhost_doorbell_attach *arg)
 
 /* What ATTACH asks for, checked but for what the back end has to check. */
 static int check_attach(const struct vhost_doorbell_attach *arg,
-			const struct vhdb_backend *backend,
+			const struct vhdb_backend *backend, bool has_file,
 			struct vhdb_attach *attach)
 {
 	*attach = (struct vhdb_attach){
@@ -174,7 +176,10 @@ static int check_attach(const struct vhost_doorbell_attach *arg,
 	};
 	memcpy(attach->serial, arg->serial, sizeof(attach->serial));
 
-	if (backend->no_file && arg->fd != -1)
+	/* One file, or none. */
+	if ((backend->no_file || has_file) && arg->fd != -1)
+		return -EINVAL;
+	if (backend->no_file && has_file)
 		return -EINVAL;
 	if (!backend->queues_max)
 		return check_no_queues(arg);
@@ -279,15 +284,17 @@ static int make_virtio(struct vhdb_device *dev, void *priv,
 static atomic_t ids = ATOMIC_INIT(0);
 
 /**
- * vhdb_device_attach() - VHOST_DOORBELL_ATTACH
+ * vhdb_device_attach() - VHOST_DOORBELL_ATTACH, also for named nodes
  * @dev: the device
  * @arg: the argument, its tail checked
+ * @file: what to serve, and then @arg->fd is -1; NULL for what @arg->fd names
  *
  * Context: process, under @dev->mutex.
  * Return: 0 or the errors that the uapi header lists.
  */
 int vhdb_device_attach(struct vhdb_device *dev,
-		       const struct vhost_doorbell_attach *arg)
+		       const struct vhost_doorbell_attach *arg,
+		       struct file *file)
 {
 	const struct vhdb_backend *backend;
 	struct vhdb_attach attach;
@@ -304,13 +311,13 @@ int vhdb_device_attach(struct vhdb_device *dev,
 	backend = vhdb_backend_get(arg->backend);
 	if (!backend)
 		return -ENOENT;
-	err = check_attach(arg, backend, &attach);
+	err = check_attach(arg, backend, file, &attach);
 	if (err)
 		goto err_backend;
 
 	/* One fget, held throughout: checked is what is used. */
 	if (!backend->no_file) {
-		attach.file = fget(arg->fd);
+		attach.file = file ? get_file(file) : fget(arg->fd);
 		if (!attach.file) {
 			err = -EBADF;
 			goto err_backend;

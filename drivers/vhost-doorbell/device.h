@@ -19,8 +19,10 @@
 #include "virtqueue.h"
 
 struct dentry;
+struct file_operations;
 struct iov_iter;
 struct pid;
+struct vhdb_node;
 
 /* Limits that GET_INFO tells. */
 #define VHDB_QUEUES_MAX		256
@@ -57,6 +59,7 @@ struct pid;
  * @debugfs: its folder
  * @priv: the back end's own
  * @file: what it serves; NULL for a back end that serves no file
+ * @node: the named node that was opened; NULL for the control node
  * @vqs: the queues
  * @nvqs: number of queues; 0 before, and for what is no virtio device
  * @queue_size: largest queue size
@@ -100,6 +103,7 @@ struct vhdb_device {
 	struct dentry *debugfs;
 	void *priv;
 	struct file *file;
+	struct vhdb_node *node;
 	struct vhdb_vq *vqs;
 	u16 nvqs;
 	u32 queue_size;
@@ -151,7 +155,8 @@ static inline bool vhdb_device_has_iotlb(const struct vhdb_device *dev)
 struct vhdb_device *vhdb_device_create(void);
 void vhdb_device_destroy(struct vhdb_device *dev);
 int vhdb_device_attach(struct vhdb_device *dev,
-		       const struct vhost_doorbell_attach *arg);
+		       const struct vhost_doorbell_attach *arg,
+		       struct file *file);
 void vhdb_device_set_dialect(struct vhdb_device *dev,
 			     enum vhost_doorbell_dialect dialect);
 int vhdb_device_set_owner(struct vhdb_device *dev);
@@ -171,6 +176,9 @@ void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
 int vhdb_device_update(struct vhdb_device *dev, u64 *bytes);
 void vhdb_device_config_changed(struct vhdb_device *dev);
 void vhdb_device_broken(struct vhdb_device *dev);
+
+/* main.c */
+extern const struct file_operations vhdb_fops;
 
 /* debugfs.c */
 void vhdb_debugfs_add(struct vhdb_device *dev);

@@ -14,6 +14,7 @@
 
 #include "compat.h"
 #include "device.h"
+#include "node.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -106,7 +107,7 @@ static long attach(struct vhdb_device *dev, const void __user *argp)
 	long usize;
 
 	usize = copy_in(&arg, sizeof(arg), argp, VHOST_DOORBELL_ATTACH_SIZE_V1);
-	return usize < 0 ? usize : vhdb_device_attach(dev, &arg);
+	return usize < 0 ? usize : vhdb_device_attach(dev, &arg, NULL);
 }
 
 static long get_stats(struct vhdb_device *dev, void __user *argp)
@@ -252,7 +253,12 @@ static int fop_open(struct inode *inode, struct file *file)
 
 static int fop_release(struct inode *inode, struct file *file)
 {
-	vhdb_device_destroy(file->private_data);
+	struct vhdb_device *dev = file->private_data;
+	struct vhdb_node *node = dev->node;
+
+	vhdb_device_destroy(dev);
+	if (node)
+		vhdb_node_closed(node);
 	return 0;
 }
 
@@ -268,6 +274,9 @@ static void fop_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "vhdb-id:\t%u\n", dev->id);
 	seq_printf(m, "vhdb-backend:\t%s\n", backend->name);
 	seq_printf(m, "vhdb-queues:\t%u\n", dev->nvqs);
+	if (dev->node)
+		seq_printf(m, "vhdb-node:\t%s\n",
+			   config_item_name(&dev->node->item));
 	if (dev->file) {
 		seq_puts(m, "vhdb-backing:\t");
 		seq_file_path(m, dev->file, "\n");
@@ -275,7 +284,8 @@ static void fop_show_fdinfo(struct seq_file *m, struct file *file)
 	}
 }
 
-static const struct file_operations fops = {
+/* Of the control node, and of named nodes once they are open. */
+const struct file_operations vhdb_fops = {
 	.owner = THIS_MODULE,
 	.open = fop_open,
 	.release = fop_release,
@@ -302,7 +312,7 @@ void *vhdb_backend_priv(struct file *file, const struct vhdb_backend *backend)
 	struct vhdb_device *dev = file->private_data;
 	void *priv = NULL;
 
-	if (file->f_op != &fops)
+	if (file->f_op != &vhdb_fops)
 		return NULL;
 	mutex_lock(&dev->mutex);
 	if (dev->backend == backend)
@@ -314,9 +324,9 @@ EXPORT_SYMBOL_GPL(vhdb_backend_priv);
 
 static struct miscdevice misc = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "vhost-doorbell"
+	.name = "vhost-doorbell",
 	.nodename = "vhost-doorbell/control",
-	.fops = &fops,
+	.fops = &vhdb_fops,
 	.mode = 0600,
 };
 
@@ -326,9 +336,18 @@ static int __init vhdb_init(void)
 
 	/* A device may come as soon as the node is there. */
 	vhdb_debugfs_init();
+	err = vhdb_nodes_init();
+	if (err)
+		goto err_debugfs;
 	err = misc_register(&misc);
 	if (err)
-		vhdb_debugfs_exit();
+		goto err_nodes;
+	return 0;
+
+err_nodes:
+	vhdb_nodes_exit();
+err_debugfs:
+	vhdb_debugfs_exit();
 	return err;
 }
 module_init(vhdb_init);
@@ -336,6 +355,7 @@ module_init(vhdb_init);
 static void __exit vhdb_exit(void)
 {
 	misc_deregister(&misc);
+	vhdb_nodes_exit();
 	vhdb_debugfs_exit();
 	/* Call eventfds are freed by a function of this module. */
 	rcu_barrier();
