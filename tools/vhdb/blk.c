@@ -280,7 +280,12 @@ static int allow_features(const struct vhdb_blk *blk,
 	return 0;
 }
 
-static void explain_attach(const struct vhdb_blk *blk, int err)
+/**
+ * vhdb_blk_explain() - why a disk could not be attached, and what to do
+ * @blk: the disk
+ * @err: what ATTACH said
+ */
+void vhdb_blk_explain(const struct vhdb_blk *blk, int err)
 {
 	vhdb_error("cannot attach '%s': %s", blk->path, strerror(err));
 	switch (err) {
@@ -318,6 +323,53 @@ static void explain_attach(const struct vhdb_blk *blk, int err)
 }
 
 /**
+ * vhdb_blk_prepare() - open the driver and the image, and say what is wanted
+ * @blk: the disk; @blk->device_fd is set, and stays open across an exec
+ * @attach: out: for ATTACH; @attach->fd is the image, open
+ *
+ * Return: 0; -1 after a message, and nothing is open.
+ */
+int vhdb_blk_prepare(struct vhdb_blk *blk, struct vhost_doorbell_attach *attach)
+{
+	struct vhost_doorbell_info info;
+
+	*attach = (struct vhost_doorbell_attach){
+		.size = sizeof(*attach),
+		.backend = BACKEND,
+		.dialect = VHOST_DOORBELL_DIALECT_VDPA,
+	};
+	blk->device_fd = vhdb_device_open(&info);
+	if (blk->device_fd < 0)
+		return -1;
+	if (check_limits(blk, blk->device_fd, &info) < 0)
+		goto err_close_device;
+	if (allow_features(blk, &info, attach) < 0)
+		goto err_close_device;
+
+	attach->fd = vhdb_image_open(blk);
+	if (attach->fd < 0)
+		goto err_close_device;
+
+	if (blk->read_only)
+		attach->flags |= VHOST_DOORBELL_ATTACH_RO;
+	attach->queues = blk->queues;
+	attach->queue_size = blk->queue_size;
+	attach->logical_block_size = blk->block_size;
+	attach->rate_requests = blk->rate_requests;
+	attach->burst_requests = blk->burst_requests;
+	attach->rate_bytes = blk->rate_bytes;
+	attach->burst_bytes = blk->burst_bytes;
+	if (blk->serial)
+		memcpy(attach->serial, blk->serial, strlen(blk->serial));
+	return 0;
+
+err_close_device:
+	close(blk->device_fd);
+	blk->device_fd = -1;
+	return -1;
+}
+
+/**
  * vhdb_blk_attach() - open the driver and the image, and put them together
  * @blk: the disk; @blk->device_fd is set, and stays open across an exec
  *
@@ -325,47 +377,17 @@ static void explain_attach(const struct vhdb_blk *blk, int err)
  */
 int vhdb_blk_attach(struct vhdb_blk *blk)
 {
-	struct vhost_doorbell_attach attach = {
-		.size = sizeof(attach),
-		.backend = BACKEND,
-		.dialect = VHOST_DOORBELL_DIALECT_VDPA,
-	};
-	struct vhost_doorbell_info info;
-	int image, err;
+	struct vhost_doorbell_attach attach;
+	int err;
 
-	blk->device_fd = vhdb_device_open(&info);
-	if (blk->device_fd < 0)
+	if (vhdb_blk_prepare(blk, &attach) < 0)
 		return -1;
-	if (check_limits(blk, blk->device_fd, &info) < 0)
-		goto err_close_device;
-	if (allow_features(blk, &info, &attach) < 0)
-		goto err_close_device;
-
-	image = vhdb_image_open(blk);
-	if (image < 0)
-		goto err_close_device;
-
-	attach.fd = image;
-	if (blk->read_only)
-		attach.flags |= VHOST_DOORBELL_ATTACH_RO;
-	attach.queues = blk->queues;
-	attach.queue_size = blk->queue_size;
-	attach.logical_block_size = blk->block_size;
-	attach.rate_requests = blk->rate_requests;
-	attach.burst_requests = blk->burst_requests;
-	attach.rate_bytes = blk->rate_bytes;
-	attach.burst_bytes = blk->burst_bytes;
-	if (blk->serial)
-		memcpy(attach.serial, blk->serial, strlen(blk->serial));
-
 	err = ioctl(blk->device_fd, VHOST_DOORBELL_ATTACH, &attach) < 0 ? errno : 0;
 	/* the driver has a reference of its own */
-	close(image);
+	close(attach.fd);
 	if (!err)
 		return 0;
-	explain_attach(blk, err);
-
-err_close_device:
+	vhdb_blk_explain(blk, err);
 	close(blk->device_fd);
 	blk->device_fd = -1;
 	return -1;

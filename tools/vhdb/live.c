@@ -1,163 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices in use: vhdb list, stat, resize. A device is an open file of some
- * process; /proc tells which, and its fdinfo the device's number. To ask it
- * something, its file is borrowed from that process (pidfd_getfd(2)).
+ * Devices in use: vhdb list, stat, resize. To ask one something, its file is
+ * borrowed from the process that has it (pidfd_getfd(2)).
  */
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vhdb.h"
 
-/**
- * struct live - a device in use
- * @id: its number
- * @pid: a process that has it
- * @fd: the file, in that process
- * @queues: number of queues
- * @backend: back end
- * @backing: what it serves; empty for nothing
- */
-struct live {
-	unsigned int id;
-	pid_t pid;
-	int fd;
-	unsigned int queues;
-	char backend[VHOST_DOORBELL_NAME_MAX];
-	char backing[512];
-};
-
-/**
- * struct lives - all of them
- * @live: by number
- * @count: how many
- * @hidden: processes that did not let themselves be looked at
- */
-struct lives {
-	struct live *live;
-	size_t count;
-	bool hidden;
-};
-
-/* fdinfo of an attached device; false for what is none */
-static bool read_fdinfo(struct live *live)
-{
-	char path[64], line[512], *value;
-	bool found = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", live->pid, live->fd);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		value = strchr(line, '\t');
-		if (!value)
-			continue;
-		*value++ = '\0';
-		if (!strcmp(line, "vhdb-id:")) {
-			live->id = strtoul(value, NULL, 10);
-			found = true;
-		} else if (!strcmp(line, "vhdb-queues:")) {
-			live->queues = strtoul(value, NULL, 10);
-		} else if (!strcmp(line, "vhdb-backend:")) {
-			snprintf(live->backend, sizeof(live->backend), "%.15s",
-				 value);
-		} else if (!strcmp(line, "vhdb-backing:")) {
-			snprintf(live->backing, sizeof(live->backing), "%s",
-				 value);
-		}
-	}
-	fclose(f);
-	return found;
-}
-
-/* One file may be open in many processes: the first one will do. */
-static void add(struct lives *lives, const struct live *live)
-{
-	size_t i;
-
-	for (i = 0; i < lives->count; i++)
-		if (lives->live[i].id == live->id)
-			return;
-	lives->live = realloc(lives->live,
-			      (lives->count + 1) * sizeof(*lives->live));
-	if (!lives->live)
-		vhdb_out_of_memory();
-	lives->live[lives->count++] = *live;
-}
-
-static void scan_process(struct lives *lives, pid_t pid, dev_t node)
-{
-	struct dirent *entry;
-	char path[64];
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	if (!dir) {
-		lives->hidden |= errno == EACCES || errno == EPERM;
-		return;
-	}
-	while ((entry = readdir(dir))) {
-		struct live live = { .pid = pid };
-		struct stat st;
-
-		if (entry->d_name[0] == '.' ||
-		    fstatat(dirfd(dir), entry->d_name, &st, 0) ||
-		    !S_ISCHR(st.st_mode) || st.st_rdev != node)
-			continue;
-		live.fd = atoi(entry->d_name);
-		if (read_fdinfo(&live))
-			add(lives, &live);
-	}
-	closedir(dir);
-}
-
-static int by_id(const void *a, const void *b)
-{
-	const struct live *x = a, *y = b;
-
-	return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* All devices, by number. -1 after a message. */
-static int scan(struct lives *lives)
-{
-	struct dirent *entry;
-	struct stat st;
-	DIR *proc;
-
-	memset(lives, 0, sizeof(*lives));
-	if (stat(VHDB_DEVICE, &st)) {
-		vhdb_error("there is no " VHDB_DEVICE ": %s", strerror(errno));
-		vhdb_hint("load the driver: `modprobe vhost_doorbell_blk` as root");
-		return -1;
-	}
-	proc = opendir("/proc");
-	if (!proc) {
-		vhdb_error("cannot read /proc: %s", strerror(errno));
-		return -1;
-	}
-	while ((entry = readdir(proc)))
-		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
-			scan_process(lives, atoi(entry->d_name), st.st_rdev);
-	closedir(proc);
-	if (lives->count)
-		qsort(lives->live, lives->count, sizeof(*lives->live), by_id);
-	return 0;
-}
-
 /* The device that a word names, or all: *count of them. NULL after a message. */
-static struct live *find(struct lives *lives, const char *word, size_t *count)
+static struct vhdb_live *find(struct vhdb_lives *lives, const char *word, size_t *count)
 {
 	unsigned long id;
 	char *end;
@@ -166,9 +23,15 @@ static struct live *find(struct lives *lives, const char *word, size_t *count)
 	*count = lives->count;
 	if (!word)
 		return lives->live;
+	for (i = 0; i < lives->count; i++) {
+		if (!strcmp(lives->live[i].node, word)) {
+			*count = 1;
+			return &lives->live[i];
+		}
+	}
 	id = strtoul(word, &end, 10);
 	if (*word < '0' || *word > '9' || *end) {
-		vhdb_error("'%s' is no device's number", word);
+		vhdb_error("'%s' is neither a device's number nor a node in use", word);
 		vhdb_hint("`vhdb list` shows them");
 		return NULL;
 	}
@@ -186,7 +49,7 @@ static struct live *find(struct lives *lives, const char *word, size_t *count)
 }
 
 /* Its file, as one of ours. -1 after a message. */
-static int borrow(const struct live *live)
+static int borrow(const struct vhdb_live *live)
 {
 	int pidfd = syscall(SYS_pidfd_open, live->pid, 0), fd = -1, err = errno;
 
@@ -204,20 +67,6 @@ static int borrow(const struct live *live)
 	return -1;
 }
 
-static void command_of(pid_t pid, char *name, size_t len)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	f = fopen(path, "re");
-	if (!f || !fgets(name, len, f))
-		snprintf(name, len, "?");
-	name[strcspn(name, "\n")] = '\0';
-	if (f)
-		fclose(f);
-}
-
 /**
  * vhdb_list() - vhdb list
  * @argc: words
@@ -227,7 +76,7 @@ static void command_of(pid_t pid, char *name, size_t len)
  */
 int vhdb_list(int argc, char **argv)
 {
-	struct lives lives;
+	struct vhdb_lives lives;
 	size_t i;
 
 	(void)argv;
@@ -235,21 +84,22 @@ int vhdb_list(int argc, char **argv)
 		vhdb_error("list takes no argument");
 		return VHDB_EXIT_USAGE;
 	}
-	if (scan(&lives) < 0)
+	if (vhdb_scan(&lives) < 0)
 		return VHDB_EXIT_FAILURE;
 	printf("%6s %8s %-16s %-8s %6s  %s\n", "device", "pid", "command",
 	       "back-end", "queues", "backing");
 	for (i = 0; i < lives.count; i++) {
-		const struct live *live = &lives.live[i];
+		const struct vhdb_live *live = &lives.live[i];
 		char name[32];
 
-		command_of(live->pid, name, sizeof(name));
+		vhdb_command_of(live->pid, name, sizeof(name));
 		printf("%6u %8d %-16s %-8s %6u  %s\n", live->id, live->pid, name,
 		       live->backend, live->queues,
 		       *live->backing ? live->backing : "-");
 	}
 	if (lives.hidden)
 		vhdb_warn("some processes cannot be looked at: run it as root to see all");
+	vhdb_node_list(&lives);
 	free(lives.live);
 	return 0;
 }
@@ -264,8 +114,8 @@ int vhdb_list(int argc, char **argv)
 int vhdb_resize(int argc, char **argv)
 {
 	struct vhost_doorbell_update update = { .size = sizeof(update) };
-	struct lives lives;
-	struct live *live;
+	struct vhdb_lives lives;
+	struct vhdb_live *live;
 	size_t count;
 	int fd, err;
 
@@ -274,7 +124,7 @@ int vhdb_resize(int argc, char **argv)
 		vhdb_hint("`vhdb list` shows them");
 		return VHDB_EXIT_USAGE;
 	}
-	if (scan(&lives) < 0)
+	if (vhdb_scan(&lives) < 0)
 		return VHDB_EXIT_FAILURE;
 	live = find(&lives, argv[1], &count);
 	fd = live ? borrow(live) : -1;
@@ -317,7 +167,7 @@ static int parse_count(const char *word, unsigned int *n)
 }
 
 /* Counters of all of them since their beginning, a line each */
-static int stat_once(const struct live *live, size_t count)
+static int stat_once(const struct vhdb_live *live, size_t count)
 {
 	int bad = 0;
 	size_t i;
@@ -339,7 +189,7 @@ static int stat_once(const struct live *live, size_t count)
 }
 
 /* As vmstat does it: what each interval had, a line for each device */
-static int stat_each(const struct live *live, size_t count,
+static int stat_each(const struct vhdb_live *live, size_t count,
 		     unsigned int interval, unsigned int times)
 {
 	struct vhdb_stats_rate *rate = vhdb_alloc(count + 1, sizeof(*rate));
@@ -376,8 +226,8 @@ static int stat_each(const struct live *live, size_t count,
 int vhdb_stat(int argc, char **argv)
 {
 	unsigned int interval = 0, times = 0;
-	struct lives lives;
-	struct live *live;
+	struct vhdb_lives lives;
+	struct vhdb_live *live;
 	size_t count;
 	int opt, ret;
 
@@ -391,7 +241,7 @@ int vhdb_stat(int argc, char **argv)
 		vhdb_error("stat [-i SECONDS [-n TIMES]] [DEVICE]");
 		return VHDB_EXIT_USAGE;
 	}
-	if (scan(&lives) < 0)
+	if (vhdb_scan(&lives) < 0)
 		return VHDB_EXIT_FAILURE;
 	live = find(&lives, argv[optind], &count);
 	if (!live && argv[optind])

@@ -14,16 +14,24 @@ static const char help[] =
 "       vhdb list\n"
 "       vhdb stat [-i SECONDS [-n TIMES]] [DEVICE]\n"
 "       vhdb resize DEVICE\n"
+"       vhdb create NAME --blk DISK [--owner USER[:GROUP]] [--mode MODE]\n"
+"       vhdb remove NAME\n"
 "       vhdb run [--stats FILE] [-q] --blk DISK [--blk DISK]... -- QEMU ARGUMENT...\n"
 "\n"
 "info   shows what the driver can do: limits, back ends, features.\n"
 "\n"
-"list   shows the devices in use: number, process, what they serve.\n"
+"list   shows the devices in use: number, process, what they serve; and the nodes.\n"
 "\n"
 "stat   shows their counters; with -i, what they do in a second, each so many\n"
 "       seconds.\n"
 "\n"
-"resize tells a device, by its number, that its image or block device has grown.\n"
+"resize tells a device, by its number or its node's name, that its image or block\n"
+"       device has grown.\n"
+"\n"
+"create makes /dev/vhost-doorbell/NAME: whoever opens it, as QEMU does by\n"
+"       vhostdev=PATH, has DISK attached. One at a time.\n"
+"\n"
+"remove removes it again, if nobody has it open.\n"
 "\n"
 "run    attaches each DISK to a device of the driver, adds the options that give\n"
 "       it to the guest, prints the whole line and runs it. QEMU 8 or later.\n"
@@ -42,6 +50,8 @@ static const char help[] =
 "                           it's bypassed where the file system can\n"
 "      share=on             do not insist on being the only user of PATH\n"
 "      id=NAME              blk0, blk1, ... by default\n"
+"  --owner USER[:GROUP]     whose the node is: root's, unless udev's rule says other\n"
+"  --mode MODE              its permissions, octal; 0600, or 0660 with a GROUP\n"
 "  --stats FILE             stay, and write the driver's counters to FILE ('-': stderr)\n"
 "                           when QEMU ends, and when SIGUSR1 comes\n"
 "  -q, --quiet              do not print the line\n"
@@ -64,6 +74,8 @@ static const struct {
 	{ "list", vhdb_list },
 	{ "stat", vhdb_stat },
 	{ "resize", vhdb_resize },
+	{ "create", vhdb_create },
+	{ "remove", vhdb_remove },
 	{ "run", vhdb_run },
 };
 

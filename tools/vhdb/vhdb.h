@@ -12,6 +12,11 @@
 #include <linux/vhost_doorbell.h>
 
 #define VHDB_DEVICE	"/dev/vhost-doorbell/control"
+#define VHDB_NODE_DIR	"/dev/vhost-doorbell"
+/* Where nodes are made */
+#define VHDB_CONFIGFS	"/sys/kernel/config"
+#define VHDB_NODES	VHDB_CONFIGFS "/vhost-doorbell"
+#define VHDB_NODE_NAME_MAX	63
 
 /* Exit statuses; what `vhdb run` runs brings its own. */
 #define VHDB_EXIT_FAILURE	1	/* driver, image or limits: see the message */
@@ -100,6 +105,8 @@ int vhdb_info(int argc, char **argv);
 
 /* blk.c */
 int vhdb_blk_parse(struct vhdb_blk *blk, const char *spec);
+int vhdb_blk_prepare(struct vhdb_blk *blk, struct vhost_doorbell_attach *attach);
+void vhdb_blk_explain(const struct vhdb_blk *blk, int err);
 int vhdb_blk_attach(struct vhdb_blk *blk);
 
 /* image.c */
@@ -131,6 +138,48 @@ void vhdb_stats_heading(FILE *out);
 void vhdb_stats_rows(FILE *out, const char *id, int fd, unsigned int queues);
 int vhdb_stats_rates(FILE *out, struct vhdb_stats_rate *rate, size_t count,
 		     unsigned int round);
+
+/* scan.c */
+
+/**
+ * struct vhdb_live - a device in use
+ * @id: its number
+ * @pid: a process that has it
+ * @fd: the file, in that process
+ * @queues: number of queues
+ * @backend: back end
+ * @backing: what it serves; empty for nothing
+ * @node: the named node that was opened; empty for none
+ */
+struct vhdb_live {
+	unsigned int id;
+	pid_t pid;
+	int fd;
+	unsigned int queues;
+	char backend[VHOST_DOORBELL_NAME_MAX];
+	char backing[512];
+	char node[VHDB_NODE_NAME_MAX + 1];
+};
+
+/**
+ * struct vhdb_lives - all of them
+ * @live: by number
+ * @count: how many
+ * @hidden: processes that did not let themselves be looked at
+ */
+struct vhdb_lives {
+	struct vhdb_live *live;
+	size_t count;
+	bool hidden;
+};
+
+int vhdb_scan(struct vhdb_lives *lives);
+void vhdb_command_of(pid_t pid, char *name, size_t len);
+
+/* node.c */
+int vhdb_create(int argc, char **argv);
+int vhdb_remove(int argc, char **argv);
+void vhdb_node_list(const struct vhdb_lives *lives);
 
 /* live.c */
 int vhdb_list(int argc, char **argv);
