@@ -20,6 +20,9 @@
  * Locks, outermost first
  * ----------------------
  *   lock               kind      protects                         taken by
+ *   (su_mutex)         mutex     the named nodes; configfs's      open, configfs
+ *   node.lock          mutex     a node's state and attributes    open, configfs,
+ *                                                                 release
  *   device.mutex       mutex     life, set-up, map (for writing)  ioctl
  *   vq.mutex           mutex     a queue's run, its serve flag,   ioctl, worker
  *                                what of it is logged
