@@ -517,17 +517,20 @@ static struct config_item *make_node(struct config_group *group,
 	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node)
 		return ERR_PTR(-ENOMEM);
-	err = xa_alloc(&nodes, &node->minor, node,
-		       XA_LIMIT(0, VHDB_NODES_MAX - 1), GFP_KERNEL);
-	if (err) {
-		kfree(node);
-		/* -EBUSY is what rmdir says. */
-		return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
-	}
 	mutex_init(&node->lock);
 	node->arg.size = sizeof(node->arg);
 	node->arg.fd = -1;
 	config_item_init_type_name(&node->item, name, &node_type);
+	/* A long name is allocated, and whether it was is not told. */
+	err = config_item_name(&node->item) ? 0 : -ENOMEM;
+	if (!err)
+		err = xa_alloc(&nodes, &node->minor, node,
+			       XA_LIMIT(0, VHDB_NODES_MAX - 1), GFP_KERNEL);
+	if (err) {
+		config_item_put(&node->item);
+		/* -EBUSY is what rmdir says. */
+		return ERR_PTR(err == -EBUSY ? -ENOSPC : err);
+	}
 	return &node->item;
 }
 
