@@ -11,6 +11,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#define NO_EVENT_IDX	(~VHDB_BIT(VIRTIO_RING_F_EVENT_IDX))
+#define PACKED		VHDB_BIT(VIRTIO_F_RING_PACKED)
+#define IN_ORDER	VHDB_BIT(VIRTIO_F_IN_ORDER)
+
+#define SIZE_MAX_BYTES	65536		/* config.size_max and seg_max */
+#define SEG_MAX		254
+
 #define OK(used)	VHDB_ANSWER(VIRTIO_BLK_S_OK, used)
 #define IOERR		VHDB_ANSWER(VIRTIO_BLK_S_IOERR, 1)
 #define UNSUPP		VHDB_ANSWER(VIRTIO_BLK_S_UNSUPP, 1)
@@ -114,6 +121,13 @@ static inline int blk_main(int argc, char **argv,
 	if (ext4_dir[0])
 		vhdb_ext4_umount(ext4_dir);
 	return ret;
+}
+
+static inline __u16 used_idx(struct vhdb_disk *disk)
+{
+	struct vhdb_vq *vq = &disk->q[0].vq;
+
+	return vq->ops->used_pos(vq);
 }
 
 #endif /* BLK_FIXTURE_H */
