@@ -5,7 +5,7 @@
  * does next to nothing besides, so that what differs between two disks is not lost
  * in the cost of the load itself.
  *
- *	blk_reader DISK [seq]read|[seq]write BYTES DEPTH JOBS MILLISECONDS
+ *	blk_reader DISK [seq]read|[seq]write BYTES DEPTH JOBS MS
  *
  * Prints "requests N ns T p50 T p99 T"; times in ns, latencies of single requests
  * within 1/16 of their value. A JOBS-th of DEPTH * JOBS requests is each thread's.
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
 		how += 3;
 	writing = !strcmp(how, "write");
 	if (!writing && strcmp(how, "read")) {
-		fprintf(stderr, "usage: blk_reader DISK [seq]read|[seq]write BYTES DEPTH JOBS MILLISECONDS\n");
+		fprintf(stderr, "usage: blk_reader DISK [seq]read|write BYTES DEPTH JOBS MS\n");
 		return 2;
 	}
 	bytes = strtoul(argv[3], NULL, 0);
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
 	nr_jobs = strtoul(argv[5], NULL, 0);
 	if (!bytes || bytes % 512 || !depth || depth > DEPTH_MAX || !nr_jobs ||
 	    nr_jobs > JOBS_MAX) {
-		fprintf(stderr, "blk_reader: BYTES a multiple of 512, DEPTH up to %d, JOBS up to %d\n",
+		fprintf(stderr, "blk_reader: BYTES: n * 512, DEPTH: up to %d, JOBS: up to %d\n",
 			DEPTH_MAX, JOBS_MAX);
 		return 2;
 	}
