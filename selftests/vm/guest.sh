@@ -105,10 +105,14 @@ shutdown_watch()
 	echo 1 >"$SHUTDOWN"/events/kvm/kvm_userspace_exit/enable
 }
 
+emulated()
+{
+	grep -q 'model name.*QEMU TCG' /proc/cpuinfo
+}
+
 shutdown_seen()
 {
-	grep -q 'model name.*QEMU TCG' /proc/cpuinfo &&
-		grep -q kvm_userspace_exit "$SHUTDOWN"/trace
+	emulated && grep -q kvm_userspace_exit "$SHUTDOWN"/trace
 }
 
 shutdown_unwatch()
