@@ -52,7 +52,7 @@ subjects_help()
 	cat <<-END
 	    ours        our driver
 	    worker      our driver, requests completed by the worker (completion=worker)
-	    poll        our driver, polling for 50 us (poll=50)
+	    poll        our driver, polling for 50 us (poll=50), 1 ms if emulated
 	    packed      our driver, packed rings
 	    iothread    QEMU's virtio-blk, an iothread, io_uring
 	    mapping     the same, its queues spread over iothreads, one for each
