@@ -119,33 +119,62 @@ static ssize_t store_chars(struct vhdb_node *node, const char *page,
 	return count;
 }
 
-#define NODE_NUMBER(_name, _set, _format)				\
+/* Fields that are numbers */
+#define NODE_SHOW(_name, _format)					\
 static ssize_t node_##_name##_show(struct config_item *item, char *page) \
 {									\
 	return sysfs_emit(page, _format "\n",				\
 			  READ_ONCE(to_node(item)->arg._name));		\
-}									\
-									\
+}
+
+#define NODE_STORE(_name, _store_field)					\
 static ssize_t node_##_name##_store(struct config_item *item,		\
 				    const char *page, size_t count)	\
 {									\
 	struct vhdb_node *node = to_node(item);				\
 									\
-	return _set(node, page, count, &node->arg._name);		\
-}									\
-									\
-CONFIGFS_ATTR(node_, _name)
+	return _store_field(node, page, count, &node->arg._name);	\
+}
 
-NODE_NUMBER(queues, store_u32, "%u");
-NODE_NUMBER(queue_size, store_u32, "%u");
-NODE_NUMBER(logical_block_size, store_u32, "%u");
-NODE_NUMBER(poll_us, store_u32, "%u");
-NODE_NUMBER(rate_requests, store_u32, "%u");
-NODE_NUMBER(burst_requests, store_u32, "%u");
-NODE_NUMBER(rate_bytes, store_u64, "%llu");
-NODE_NUMBER(burst_bytes, store_u64, "%llu");
-NODE_NUMBER(features_allow, store_u64, "0x%016llx");
-NODE_NUMBER(features_require, store_u64, "0x%016llx");
+NODE_SHOW(queues, "%u")
+NODE_STORE(queues, store_u32)
+CONFIGFS_ATTR(node_, queues);
+
+NODE_SHOW(queue_size, "%u")
+NODE_STORE(queue_size, store_u32)
+CONFIGFS_ATTR(node_, queue_size);
+
+NODE_SHOW(logical_block_size, "%u")
+NODE_STORE(logical_block_size, store_u32)
+CONFIGFS_ATTR(node_, logical_block_size);
+
+NODE_SHOW(poll_us, "%u")
+NODE_STORE(poll_us, store_u32)
+CONFIGFS_ATTR(node_, poll_us);
+
+NODE_SHOW(rate_requests, "%u")
+NODE_STORE(rate_requests, store_u32)
+CONFIGFS_ATTR(node_, rate_requests);
+
+NODE_SHOW(burst_requests, "%u")
+NODE_STORE(burst_requests, store_u32)
+CONFIGFS_ATTR(node_, burst_requests);
+
+NODE_SHOW(rate_bytes, "%llu")
+NODE_STORE(rate_bytes, store_u64)
+CONFIGFS_ATTR(node_, rate_bytes);
+
+NODE_SHOW(burst_bytes, "%llu")
+NODE_STORE(burst_bytes, store_u64)
+CONFIGFS_ATTR(node_, burst_bytes);
+
+NODE_SHOW(features_allow, "0x%016llx")
+NODE_STORE(features_allow, store_u64)
+CONFIGFS_ATTR(node_, features_allow);
+
+NODE_SHOW(features_require, "0x%016llx")
+NODE_STORE(features_require, store_u64)
+CONFIGFS_ATTR(node_, features_require);
 
 /* ---- attributes: what to serve ---- */
 

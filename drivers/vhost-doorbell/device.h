@@ -2,6 +2,7 @@
 #ifndef VHDB_DEVICE_H
 #define VHDB_DEVICE_H
 
+#include <linux/fs.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
@@ -19,7 +20,6 @@
 #include "virtqueue.h"
 
 struct dentry;
-struct file_operations;
 struct iov_iter;
 struct pid;
 struct vhdb_node;

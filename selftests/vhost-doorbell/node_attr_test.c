@@ -15,9 +15,6 @@
 #include "kselftest_harness.h"
 #include "node_fixture.h"
 
-/* A text with its length, for there may be a NUL in it. */
-#define T(text)	text, sizeof(text) - 1
-
 static const struct {
 	const char *attr;
 	const char *at_first;
@@ -47,14 +44,17 @@ static const struct {
 	{ "mode", "0000", "640", "0640" },
 };
 
-#define EXPECT_ATTR(attr, text)						\
-do {									\
-	char __read[8192];						\
-									\
-	vhdb_node_get(NODE, attr, __read, sizeof(__read));		\
-	EXPECT_STREQ(text, __read)					\
-		TH_LOG("%s", attr);					\
-} while (0)
+static void expect_attr(struct __test_metadata *_metadata, const char *attr,
+			const char *text)
+{
+	char read[8192];
+
+	vhdb_node_get(NODE, attr, read, sizeof(read));
+	EXPECT_STREQ(text, read)
+		TH_LOG("%s", attr);
+}
+
+#define EXPECT_ATTR(attr, text)	expect_attr(_metadata, attr, text)
 
 TEST_F(node, read_and_write)
 {
@@ -80,57 +80,60 @@ TEST_F(node, read_and_write)
 	}
 }
 
+/* With its length, for there may be a NUL in it */
+#define BAD(attr, text, err)	{ attr, text, sizeof(text) - 1, err }
+
 static const struct {
 	const char *attr;
 	const char *text;
 	size_t len;
 	int err;
 } bad[] = {
-	{ "backend", T("sixteen-bytes-.."), -ENAMETOOLONG },
-	{ "backend", T("bl\0k"), -EINVAL },
-	{ "backend", T("blk\0"), -EINVAL },
-	{ "path", T("relative"), -EINVAL },
-	{ "path", T("./relative"), -EINVAL },
-	{ "path", T("/a\0/b"), -EINVAL },
-	{ "fd", T("-2"), -EINVAL },
-	{ "fd", T("2147483648"), -ERANGE },
-	{ "fd", T("-2147483649"), -ERANGE },
-	{ "fd", T("stdin"), -EINVAL },
-	{ "fd", T("3\0"), -EINVAL },
-	{ "ro", T("2"), -ERANGE },
-	{ "ro", T("-1"), -EINVAL },
-	{ "ro", T("yes"), -EINVAL },
-	{ "ro", T("1\0"), -EINVAL },
-	{ "dialect", T("vduse"), -EINVAL },
-	{ "dialect", T("vdp"), -EINVAL },
-	{ "dialect", T("vdpa\0"), -EINVAL },
-	{ "dialect", T("1"), -EINVAL },
-	{ "dialect", T("\n"), -EINVAL },
-	{ "serial", T("twenty-one bytes here"), -ENAMETOOLONG },
-	{ "serial", T("a\0b"), -EINVAL },
-	{ "uid", T("4294967295"), -EINVAL },
-	{ "uid", T("4294967296"), -ERANGE },
-	{ "uid", T("-1"), -EINVAL },
-	{ "uid", T("root"), -EINVAL },
-	{ "uid", T("0\0"), -EINVAL },
-	{ "gid", T("4294967295"), -EINVAL },
-	{ "gid", T("4294967296"), -ERANGE },
-	{ "gid", T("-1"), -EINVAL },
-	{ "gid", T("kvm"), -EINVAL },
-	{ "gid", T("0\0"), -EINVAL },
-	{ "mode", T("0777"), -ERANGE },
-	{ "mode", T("0110"), -ERANGE },
-	{ "mode", T("4660"), -ERANGE },
-	{ "mode", T("0668"), -EINVAL },
-	{ "mode", T("rw-"), -EINVAL },
-	{ "mode", T("-1"), -EINVAL },
-	{ "mode", T("0660\0"), -EINVAL },
-	{ "enable", T("2"), -ERANGE },
-	{ "enable", T("-1"), -EINVAL },
-	{ "enable", T("on"), -EINVAL },
-	{ "enable", T("\n"), -EINVAL },
-	{ "enable", T("1\0"), -EINVAL },
-	{ "opener", T("1"), -EACCES },
+	BAD("backend", "sixteen-bytes-..", -ENAMETOOLONG),
+	BAD("backend", "bl\0k", -EINVAL),
+	BAD("backend", "blk\0", -EINVAL),
+	BAD("path", "relative", -EINVAL),
+	BAD("path", "./relative", -EINVAL),
+	BAD("path", "/a\0/b", -EINVAL),
+	BAD("fd", "-2", -EINVAL),
+	BAD("fd", "2147483648", -ERANGE),
+	BAD("fd", "-2147483649", -ERANGE),
+	BAD("fd", "stdin", -EINVAL),
+	BAD("fd", "3\0", -EINVAL),
+	BAD("ro", "2", -ERANGE),
+	BAD("ro", "-1", -EINVAL),
+	BAD("ro", "yes", -EINVAL),
+	BAD("ro", "1\0", -EINVAL),
+	BAD("dialect", "vduse", -EINVAL),
+	BAD("dialect", "vdp", -EINVAL),
+	BAD("dialect", "vdpa\0", -EINVAL),
+	BAD("dialect", "1", -EINVAL),
+	BAD("dialect", "\n", -EINVAL),
+	BAD("serial", "twenty-one bytes here", -ENAMETOOLONG),
+	BAD("serial", "a\0b", -EINVAL),
+	BAD("uid", "4294967295", -EINVAL),
+	BAD("uid", "4294967296", -ERANGE),
+	BAD("uid", "-1", -EINVAL),
+	BAD("uid", "root", -EINVAL),
+	BAD("uid", "0\0", -EINVAL),
+	BAD("gid", "4294967295", -EINVAL),
+	BAD("gid", "4294967296", -ERANGE),
+	BAD("gid", "-1", -EINVAL),
+	BAD("gid", "kvm", -EINVAL),
+	BAD("gid", "0\0", -EINVAL),
+	BAD("mode", "0777", -ERANGE),
+	BAD("mode", "0110", -ERANGE),
+	BAD("mode", "4660", -ERANGE),
+	BAD("mode", "0668", -EINVAL),
+	BAD("mode", "rw-", -EINVAL),
+	BAD("mode", "-1", -EINVAL),
+	BAD("mode", "0660\0", -EINVAL),
+	BAD("enable", "2", -ERANGE),
+	BAD("enable", "-1", -EINVAL),
+	BAD("enable", "on", -EINVAL),
+	BAD("enable", "\n", -EINVAL),
+	BAD("enable", "1\0", -EINVAL),
+	BAD("opener", "1", -EACCES),
 };
 
 TEST_F(node, bad_values)
@@ -149,6 +152,8 @@ TEST_F(node, bad_values)
 		EXPECT_ATTR(bad[i].attr, before);
 	}
 }
+
+#define TEXT(text)	{ text, sizeof(text) - 1 }
 
 /* Those that are plain numbers have the same in common. */
 TEST_F(node, bad_numbers)
@@ -172,9 +177,9 @@ TEST_F(node, bad_numbers)
 		const char *text;
 		size_t len;
 	} garbage[] = {
-		{ T("") }, { T("\n") }, { T(" 1") }, { T("1 ") }, { T("-1") },
-		{ T("1x") }, { T("x") }, { T("0x") }, { T("1.5") }, { T("1k") },
-		{ T("1\n\n") }, { T("1\0") }, { T("\0001") }, { T("1\n2") },
+		TEXT(""), TEXT("\n"), TEXT(" 1"), TEXT("1 "), TEXT("-1"),
+		TEXT("1x"), TEXT("x"), TEXT("0x"), TEXT("1.5"), TEXT("1k"),
+		TEXT("1\n\n"), TEXT("1\0"), TEXT("\0001"), TEXT("1\n2"),
 	};
 	char before[32];
 	size_t i, j;
@@ -444,98 +449,87 @@ static int null(void)			{ return open("/dev/null", O_RDWR | O_CLOEXEC); }
 static int none(void)			{ return -1; }
 static int beyond(void)			{ return 0x7fffffff; }
 
-FIXTURE(refused)
-{
-	struct vhdb_backing disk;
-};
-
-/* What differs from what is good */
-FIXTURE_VARIANT(refused)
-{
+/* What differs from what is good, and the errno */
+static const struct refused {
+	const char *what;
 	const char *backend;
 	const char *path;
 	int (*fd)(void);
 	struct vhost_doorbell_attach bad;
 	int err;
+} refused[] = {
+	{ "no such back end", .backend = "none-such", .err = -ENOENT },
+	{ "no file", .fd = none, .err = -EBADF },
+	{ "fd of no table", .fd = beyond, .err = -EBADF },
+	{ "fd read only", .fd = memfd_read_only, .err = -EROFS },
+	{ "fd write only", .fd = memfd_write_only, .err = -EBADF },
+	{ "fd append", .fd = memfd_append, .err = -EINVAL },
+	{ "fd path", .fd = memfd_path, .err = -EBADF },
+	{ "fd directory", .fd = directory, .err = -EISDIR },
+	{ "fd char device", .fd = null, .err = -ENOTBLK },
+	{ "fd control", .fd = vhdb_open, .err = -ENOTBLK },
+	{ "fd and path", .path = "/proc/self/exe", .bad.flags = 1,
+	 .err = -EINVAL },
+	{ "bell fd", .backend = "bell", .err = -EINVAL },
+	{ "bell path", .backend = "bell", .fd = none,
+	 .path = "/proc/self/exe", .bad.flags = 1, .err = -EINVAL },
+	{ "copy path", .backend = "copy", .fd = none,
+	 .path = "/proc/self/exe", .bad.flags = 1, .err = -EINVAL },
+	{ "require", .bad.features_require = VHDB_BIT(63), .err = -EOPNOTSUPP },
+	{ "queues", .bad.queues = 0xffffffff, .err = -ERANGE },
+	{ "queue size", .bad.queue_size = 65536, .err = -ERANGE },
+	{ "queue size 24", .bad.queue_size = 24, .err = -ERANGE },
+	{ "poll", .bad.poll_us = 0xffffffff, .err = -ERANGE },
+	{ "lbs 513", .bad.logical_block_size = 513, .err = -EINVAL },
+	{ "lbs 8192", .bad.logical_block_size = 8192, .err = -EINVAL },
+	{ "rate", .bad.rate_bytes = ~0ULL, .err = -ERANGE },
+	{ "burst bytes", .bad.burst_bytes = 1, .err = -ERANGE },
+	{ "burst requests", .bad.burst_requests = 1, .err = -ERANGE },
 };
 
-#define REFUSED(name, ...) \
-	FIXTURE_VARIANT_ADD(refused, name) { __VA_ARGS__ }
-
-REFUSED(no_such_backend, .backend = "none-such", .err = -ENOENT);
-REFUSED(no_file, .fd = none, .err = -EBADF);
-REFUSED(fd_beyond, .fd = beyond, .err = -EBADF);
-REFUSED(fd_read_only, .fd = memfd_read_only, .err = -EROFS);
-REFUSED(fd_write_only, .fd = memfd_write_only, .err = -EBADF);
-REFUSED(fd_append, .fd = memfd_append, .err = -EINVAL);
-REFUSED(fd_path, .fd = memfd_path, .err = -EBADF);
-REFUSED(fd_directory, .fd = directory, .err = -EISDIR);
-REFUSED(fd_char_device, .fd = null, .err = -ENOTBLK);
-REFUSED(fd_control, .fd = vhdb_open, .err = -ENOTBLK);
-REFUSED(fd_and_path, .path = "/proc/self/exe", .bad.flags = 1, .err = -EINVAL);
-REFUSED(bell_fd, .backend = "bell", .err = -EINVAL);
-REFUSED(bell_path, .backend = "bell", .fd = none, .path = "/proc/self/exe",
-	.bad.flags = 1, .err = -EINVAL);
-REFUSED(copy_path, .backend = "copy", .fd = none, .path = "/proc/self/exe",
-	.bad.flags = 1, .err = -EINVAL);
-REFUSED(require, .bad.features_require = VHDB_BIT(63), .err = -EOPNOTSUPP);
-REFUSED(queues, .bad.queues = 0xffffffff, .err = -ERANGE);
-REFUSED(queue_size, .bad.queue_size = 65536, .err = -ERANGE);
-REFUSED(queue_size_24, .bad.queue_size = 24, .err = -ERANGE);
-REFUSED(poll, .bad.poll_us = 0xffffffff, .err = -ERANGE);
-REFUSED(lbs_513, .bad.logical_block_size = 513, .err = -EINVAL);
-REFUSED(lbs_8192, .bad.logical_block_size = 8192, .err = -EINVAL);
-REFUSED(rate, .bad.rate_bytes = ~0ULL, .err = -ERANGE);
-REFUSED(burst_bytes, .bad.burst_bytes = 1, .err = -ERANGE);
-REFUSED(burst_requests, .bad.burst_requests = 1, .err = -ERANGE);
-
-FIXTURE_SETUP(refused)
+static void refuse(struct __test_metadata *_metadata, const struct refused *r,
+		   int disk)
 {
-	if (!vhdb_nodes_present())
-		SKIP(return, "no " VHDB_NODES);
-	ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, DISK_SIZE));
-	ASSERT_EQ(0, vhdb_node_make(NODE));
-}
-
-FIXTURE_TEARDOWN(refused)
-{
-	EXPECT_EQ(0, vhdb_node_remove(NODE));
-	vhdb_backing_free(&self->disk);
-}
-
-TEST_F(refused, enable)
-{
-	struct vhost_doorbell_attach attach = variant->bad;
-	int fd = variant->fd ? variant->fd() : self->disk.fd;
+	struct vhost_doorbell_attach attach = r->bad;
+	int fd = r->fd ? r->fd() : disk, control;
 
 	attach.fd = fd;
 	attach.dialect = VHOST_DOORBELL_DIALECT_VDPA;
-	if (variant->backend && !strcmp(variant->backend, "bell"))
+	if (r->backend && !strcmp(r->backend, "bell"))
 		attach.dialect = VHOST_DOORBELL_DIALECT_AUTO;
-	strcpy(attach.backend, variant->backend ? variant->backend : "blk");
-	if (variant->path)
-		ASSERT_EQ(0, vhdb_node_set(NODE, "path", variant->path));
-	ASSERT_EQ(0, vhdb_node_set_attach(NODE, &attach));
-	EXPECT_EQ(variant->err, vhdb_node_set(NODE, "enable", "1"));
+	snprintf(attach.backend, sizeof(attach.backend), "%s",
+		 r->backend ? r->backend : "blk");
+	EXPECT_EQ(0, vhdb_node_set(NODE, "path", r->path ? r->path : "\n"));
+	EXPECT_EQ(0, vhdb_node_set_attach(NODE, &attach));
+	EXPECT_EQ(r->err, vhdb_node_set(NODE, "enable", "1"))
+		TH_LOG("%s", r->what);
 	EXPECT_ATTR("enable", "0");
 	EXPECT_FALSE(vhdb_node_exists(NODE));
 
 	/* The same by what it mirrors, where that can be said there */
-	if (!variant->path) {
-		int control = vhdb_open();
-
+	if (!r->path) {
+		control = vhdb_open();
 		attach.size = sizeof(attach);
-		EXPECT_EQ(variant->err, __vhdb_attach(control, &attach));
+		EXPECT_EQ(r->err, __vhdb_attach(control, &attach))
+			TH_LOG("%s", r->what);
 		close(control);
 	}
-	if (variant->fd && fd >= 0)
+	if (r->fd && fd >= 0)
 		close(fd);
+}
 
-	/* And nothing is left of it. */
-	vhdb_attach_init(&attach, self->disk.fd, NULL);
-	EXPECT_EQ(0, vhdb_node_set(NODE, "path", "\n"));
-	EXPECT_EQ(0, vhdb_node_enable(NODE, &attach));
-	EXPECT_EQ(0, serve_and_close(vhdb_node_open(NODE), NULL));
+TEST_F(node, refused_as_by_attach)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(refused); i++) {
+		refuse(_metadata, &refused[i], self->disk.fd);
+		/* And nothing is left of it. */
+		EXPECT_EQ(0, vhdb_node_set(NODE, "path", "\n"));
+		EXPECT_EQ(0, vhdb_node_enable(NODE, &self->attach));
+		EXPECT_EQ(0, serve_and_close(vhdb_node_open(NODE), NULL));
+		EXPECT_EQ(0, vhdb_node_set(NODE, "enable", "0"));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -39,12 +39,12 @@ static long number(const char *attr)
 	return strtol(text, NULL, 10);
 }
 
-static long fdinfo(int fd, const char *key)
+static long id_of(int fd)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	return vhdb_file_value(path, key, -1);
+	return vhdb_file_value(path, "vhdb-id:\t", -1);
 }
 
 /* ---- one node ---- */
@@ -143,7 +143,7 @@ TEST_F(node, other_back_ends)
 	EXPECT_EQ(0, vhdb_node_set(NODE, "enable", "0"));
 
 	attach = self->attach;
-	strcpy(attach.backend, "copy");
+	memcpy(attach.backend, "copy", sizeof("copy"));
 	attach.fd = -1;
 	ASSERT_EQ(0, vhdb_node_enable(NODE, &attach));
 	fd = vhdb_node_open(NODE);
@@ -163,7 +163,7 @@ TEST_F(node, open_twice)
 	ENABLE();
 	fd = vhdb_node_open(NODE);
 	ASSERT_LE(0, fd);
-	first = fdinfo(fd, "vhdb-id:\t");
+	first = id_of(fd);
 	EXPECT_EQ(-EBUSY, vhdb_node_open(NODE));
 	EXPECT_EQ(0, __vhdb_set_owner(fd));
 
@@ -178,7 +178,7 @@ TEST_F(node, open_twice)
 	/* A new device: no owner, another number. */
 	fd = vhdb_node_open(NODE);
 	ASSERT_LE(0, fd);
-	second = fdinfo(fd, "vhdb-id:\t");
+	second = id_of(fd);
 	EXPECT_LT(first, second);
 	EXPECT_EQ(0, vhdb_status(fd));
 	SERVES(fd, NULL);
@@ -482,10 +482,14 @@ static void *make(void *arg)
 static void *take_away(void *arg)
 {
 	struct race *race = arg;
-	unsigned int i;
+	unsigned int i, before = 0;
 	int ret;
 
 	for (i = 0; !race->stop; i++) {
+		/* At any moment, but mostly not before it was opened again */
+		while ((i & 7) && race->opened == before && !race->stop)
+			vhdb_relax();
+		before = race->opened;
 		if (i & 1) {
 			ret = vhdb_node_set(RACED, "enable", "0");
 			answer(race, &race->disabled, ret, -ENOENT, -EBUSY);
@@ -533,11 +537,14 @@ static void *use(void *arg)
 	return NULL;
 }
 
+static void *(*const racers[])(void *arg) = {
+	make, make, take_away, use, use, use,
+};
+
 TEST_F(node, race)
 {
 	static struct race race;
-	void *(*const fns[])(void *) = { make, make, take_away, use, use, use };
-	pthread_t threads[ARRAY_SIZE(fns)];
+	pthread_t threads[ARRAY_SIZE(racers)];
 	struct stat st;
 	size_t i;
 
@@ -550,8 +557,9 @@ TEST_F(node, race)
 	ASSERT_EQ(0, mknod(race.node, S_IFCHR | 0600, st.st_rdev));
 	race.attach = self->attach;
 
-	for (i = 0; i < ARRAY_SIZE(fns); i++)
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, fns[i], &race));
+	for (i = 0; i < ARRAY_SIZE(racers); i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, racers[i],
+					    &race));
 	/* Until each thing was done often enough to have met the others. */
 	EXPECT_TRUE(vhdb_wait_for(race.wrong ||
 				  (race.made > RACE_ROUNDS &&
@@ -560,7 +568,7 @@ TEST_F(node, race)
 				   race.removed > RACE_ROUNDS &&
 				   race.disabled > 2)));
 	race.stop = true;
-	for (i = 0; i < ARRAY_SIZE(fns); i++)
+	for (i = 0; i < ARRAY_SIZE(racers); i++)
 		ASSERT_EQ(0, pthread_join(threads[i], NULL));
 	EXPECT_EQ(0, race.wrong);
 	TH_LOG("made %u enabled %u opened %u refused %u disabled %u removed %u",

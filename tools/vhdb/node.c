@@ -87,7 +87,7 @@ static void explain_no_configfs(void)
 
 	if (statfs(VHDB_CONFIGFS, &fs) || fs.f_type != CONFIGFS_MAGIC) {
 		vhdb_error("configfs, where nodes are made, is not mounted");
-		vhdb_hint("run `modprobe configfs; mount -t configfs configfs "
+		vhdb_hint("run `modprobe configfs; mount -t configfs none "
 			  VHDB_CONFIGFS "` as root");
 		return;
 	}
@@ -95,7 +95,7 @@ static void explain_no_configfs(void)
 	vhdb_hint("load the vhost_doorbell of this vhdb: an older one has no named nodes");
 }
 
-static int make(const char *name)
+static int add_folder(const char *name)
 {
 	char *path = vhdb_printf(VHDB_NODES "/%s", name);
 	int err = mkdir(path, 0755) ? errno : 0;
@@ -110,7 +110,7 @@ static int make(const char *name)
 	vhdb_error("cannot make the node '%s': %s", name, strerror(err));
 	switch (err) {
 	case EEXIST:
-		vhdb_hint("the name is taken: `vhdb list` shows the nodes, `vhdb remove` removes one");
+		vhdb_hint("the name is taken: see `vhdb list`, and `vhdb remove`");
 		break;
 	case EINVAL:
 		vhdb_hint("letters, digits and '-_.' only, a letter or a digit first");
@@ -142,7 +142,23 @@ static int drop(const char *name)
 static int fill(const struct node *node,
 		const struct vhost_doorbell_attach *attach)
 {
+	const struct {
+		const char *attr;
+		unsigned long long value;
+	} numbers[] = {
+		{ "fd", attach->fd },
+		{ "features_allow", attach->features_allow },
+		{ "features_require", attach->features_require },
+		{ "queues", attach->queues },
+		{ "queue_size", attach->queue_size },
+		{ "logical_block_size", attach->logical_block_size },
+		{ "rate_bytes", attach->rate_bytes },
+		{ "burst_bytes", attach->burst_bytes },
+		{ "rate_requests", attach->rate_requests },
+		{ "burst_requests", attach->burst_requests },
+	};
 	const char *name = node->name;
+	size_t i;
 	int err;
 
 	err = set(name, "backend", attach->backend, strlen(attach->backend));
@@ -154,19 +170,9 @@ static int fill(const struct node *node,
 		vhdb_error("cannot set up the node: %s", strerror(err));
 		return err;
 	}
-#define SET(field)	\
-	err = err ?: set_number(name, #field, "%llu", attach->field)
-	SET(fd);
-	SET(features_allow);
-	SET(features_require);
-	SET(queues);
-	SET(queue_size);
-	SET(logical_block_size);
-	SET(rate_bytes);
-	SET(burst_bytes);
-	SET(rate_requests);
-	SET(burst_requests);
-#undef SET
+	for (i = 0; !err && i < ARRAY_SIZE(numbers); i++)
+		err = set_number(name, numbers[i].attr, "%llu",
+				 numbers[i].value);
 	if (attach->flags & VHOST_DOORBELL_ATTACH_RO)
 		err = err ?: set_number(name, "ro", "%llu", 1);
 	if (node->uid >= 0)
@@ -187,7 +193,7 @@ static int create(struct node *node)
 		return VHDB_EXIT_FAILURE;
 	/* That was to ask what the driver can do. */
 	close(node->blk.device_fd);
-	if (make(node->name) < 0) {
+	if (add_folder(node->name) < 0) {
 		close(attach.fd);
 		return VHDB_EXIT_FAILURE;
 	}

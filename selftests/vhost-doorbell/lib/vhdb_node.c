@@ -90,7 +90,23 @@ int vhdb_node_set_attach(const char *name,
 			 const struct vhost_doorbell_attach *attach)
 {
 	static const char *const dialects[] = { "auto", "vdpa", "classic" };
+	const struct {
+		const char *attr;
+		unsigned long long value;
+	} numbers[] = {
+		{ "queues", attach->queues },
+		{ "queue_size", attach->queue_size },
+		{ "logical_block_size", attach->logical_block_size },
+		{ "poll_us", attach->poll_us },
+		{ "features_allow", attach->features_allow },
+		{ "features_require", attach->features_require },
+		{ "rate_bytes", attach->rate_bytes },
+		{ "burst_bytes", attach->burst_bytes },
+		{ "rate_requests", attach->rate_requests },
+		{ "burst_requests", attach->burst_requests },
+	};
 	char fd[16];
+	size_t i;
 	int ret;
 
 	snprintf(fd, sizeof(fd), "%d", attach->fd);
@@ -103,19 +119,8 @@ int vhdb_node_set_attach(const char *name,
 		ret = vhdb_node_write(name, "serial", attach->serial,
 				      strnlen(attach->serial,
 					      sizeof(attach->serial)));
-#define SET(field)							\
-	ret = ret ? ret : set_number(name, #field, attach->field)
-	SET(queues);
-	SET(queue_size);
-	SET(logical_block_size);
-	SET(poll_us);
-	SET(features_allow);
-	SET(features_require);
-	SET(rate_bytes);
-	SET(burst_bytes);
-	SET(rate_requests);
-	SET(burst_requests);
-#undef SET
+	for (i = 0; !ret && i < ARRAY_SIZE(numbers); i++)
+		ret = set_number(name, numbers[i].attr, numbers[i].value);
 	return ret;
 }
 
