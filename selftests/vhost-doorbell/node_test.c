@@ -479,25 +479,31 @@ static void *make(void *arg)
 	return NULL;
 }
 
+/* Between two openers, while one tries to have it */
+static int disable_or_remove(struct race *race, bool disable)
+{
+	int ret = -EBUSY;
+
+	while (ret == -EBUSY && !race->stop) {
+		ret = disable ? vhdb_node_set(RACED, "enable", "0") :
+				vhdb_node_remove(RACED);
+		vhdb_relax();
+	}
+	return ret;
+}
+
 static void *take_away(void *arg)
 {
 	struct race *race = arg;
 	unsigned int i, before = 0;
-	int ret;
 
 	for (i = 0; !race->stop; i++) {
 		/* At any moment, but mostly not before it was opened again */
 		while ((i & 7) && race->opened == before && !race->stop)
 			vhdb_relax();
 		before = race->opened;
-		if (i & 1) {
-			ret = vhdb_node_set(RACED, "enable", "0");
-			answer(race, &race->disabled, ret, -ENOENT, -EBUSY);
-		} else {
-			ret = vhdb_node_remove(RACED);
-			answer(race, &race->removed, ret, -ENOENT, -EBUSY);
-		}
-		vhdb_relax();
+		answer(race, i & 1 ? &race->disabled : &race->removed,
+		       disable_or_remove(race, i & 1), -ENOENT, -EBUSY);
 	}
 	return NULL;
 }
@@ -533,6 +539,8 @@ static void *use(void *arg)
 			race->wrong = 2;
 		race->inside--;
 		close(fd);
+		/* Now and then it is to be free. */
+		usleep(5000);
 	}
 	return NULL;
 }
