@@ -440,7 +440,7 @@ TEST_F(node, killed_opener)
 
 #define RACED	"raced"
 /* How often each thing is to be done */
-#define RACE_ROUNDS	vhdb_rounds(20)
+#define RACE_ROUNDS	vhdb_rounds(8)
 
 struct race {
 	struct vhost_doorbell_attach attach;
