@@ -213,6 +213,12 @@ static int scsi_scan(void)
 	return ret;
 }
 
+/* How long each request takes, once the disk has been looked at */
+static int scsi_delay(const char *ns)
+{
+	return vhdb_write_file("/sys/bus/pseudo/drivers/scsi_debug/ndelay", ns);
+}
+
 /*
  * Gone with requests in flight, whose answers take it a while. It does not come
  * back to those who had it open: plugged in again it is another device.
@@ -224,14 +230,14 @@ TEST_F(storage, scsi_disk_pulled)
 	char name[32];
 	struct tally t;
 
-	if (scsi_create(rig, "dev_size_mb=8 ndelay=200000000", name,
-			sizeof(name)))
+	if (scsi_create(rig, "dev_size_mb=8 delay=0", name, sizeof(name)))
 		SKIP(return, "no scsi_debug");
 	ASSERT_EQ(0, scsi_disk_on(rig, name));
 	EXPECT_EQ(OK(1), io(disk, T_OUT, 0, 4096));
 	/* Its module stays as long as the disk does. */
 	EXPECT_NE(0, run("rmmod scsi_debug"));
 
+	ASSERT_EQ(0, scsi_delay("200000000"));
 	ASSERT_EQ(0, submit_many(disk, T_IN, 0, MANY, 0));
 	EXPECT_EQ(0, taken(disk, 1 + MANY));
 	ASSERT_EQ(0, scsi_set(name, "delete", "1"));
@@ -246,6 +252,7 @@ TEST_F(storage, scsi_disk_pulled)
 	EXPECT_EQ(OK(21), io(disk, T_GET_ID, 0, 20));
 	close_all(rig);
 
+	ASSERT_EQ(0, scsi_delay("0"));
 	ASSERT_EQ(0, scsi_scan());
 	ASSERT_TRUE(vhdb_wait_for(!scsi_name(name, sizeof(name))));
 	ASSERT_EQ(0, scsi_disk_on(rig, name));
