@@ -66,16 +66,17 @@ static int queues_show(struct seq_file *m, void *unused)
 	struct vhdb_device *dev = m->private;
 	u16 i;
 
-	seq_puts(m, "queue  size      state  avail   used  in-flight\n");
+	seq_puts(m, "queue  size      state  avail   used  in-flight  poll-us\n");
 	for (i = 0; i < dev->nvqs; i++) {
 		struct vhdb_vq *vq = &dev->vqs[i];
 
-		seq_printf(m, "%5u %5u %10s %6u %6u %10d\n", i,
+		seq_printf(m, "%5u %5u %10s %6u %6u %10d %8llu\n", i,
 			   READ_ONCE(vq->num), state_of(vq),
 			   READ_ONCE(vq->ring.last_avail),
 			   READ_ONCE(vq->ring.last_used),
 			   atomic_read(&vq->inflight[0]) +
-			   atomic_read(&vq->inflight[1]));
+			   atomic_read(&vq->inflight[1]),
+			   vhdb_poll_window(vq) / NSEC_PER_USEC);
 	}
 	return 0;
 }
@@ -125,6 +126,9 @@ static int statistics_show(struct seq_file *m, void *unused)
 		SHOW(bounced);
 		SHOW(broken);
 		SHOW(throttled);
+		SHOW(polls);
+		SHOW(poll_hits);
+		SHOW(poll_ns);
 #undef SHOW
 	}
 	return 0;

@@ -123,10 +123,8 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 
 	/* Nobody looks any more, from here on. */
 	vhdb_debugfs_remove(dev);
-	for (i = 0; i < dev->nvqs; i++) {
+	for (i = 0; i < dev->nvqs; i++)
 		vhdb_kick_unhook(&dev->vqs[i].kick);
-		WRITE_ONCE(dev->vqs[i].poll_us, 0);
-	}
 	stop_logging(dev);
 	vhdb_limit_stop(&dev->limit);
 	vhdb_pool_destroy(dev);
@@ -192,7 +190,7 @@ static int check_attach(const struct vhost_doorbell_attach *arg,
 	if (arg->queues > backend->queues_max ||
 	    attach->queue_size > VHDB_QUEUE_SIZE_MAX ||
 	    !vhdb_ring_num_valid(arg->features_require, attach->queue_size) ||
-	    arg->poll_us)
+	    arg->poll_us > VHDB_POLL_US_MAX)
 		return -ERANGE;
 	return 0;
 }
@@ -275,6 +273,7 @@ static int make_virtio(struct vhdb_device *dev, void *priv,
 
 	if (!backend->queues_max)
 		return 0;
+	dev->poll_us = arg->poll_us;
 	err = vhdb_limit_set(&dev->limit, arg->rate_requests,
 			     arg->burst_requests, arg->rate_bytes,
 			     arg->burst_bytes);
@@ -764,6 +763,9 @@ void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
 		stats->bounced += READ_ONCE(vq->run_stats.bounced);
 		stats->broken += READ_ONCE(vq->run_stats.broken);
 		stats->throttled += READ_ONCE(vq->run_stats.throttled);
+		stats->polls += READ_ONCE(vq->run_stats.polls);
+		stats->poll_hits += READ_ONCE(vq->run_stats.poll_hits);
+		stats->poll_ns += READ_ONCE(vq->run_stats.poll_ns);
 		stats->completions += done.completions;
 		stats->bytes_read += done.bytes_read;
 		stats->bytes_written += done.bytes_written;

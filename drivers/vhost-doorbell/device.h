@@ -28,6 +28,11 @@ struct vhdb_node;
 #define VHDB_QUEUES_MAX		256
 #define VHDB_QUEUE_SIZE_DEFAULT	256
 #define VHDB_QUEUE_SIZE_MAX	VHDB_RING_SIZE_MAX
+/*
+ * What polling saves, an exit and a wake-up, is a small part of a millisecond;
+ * who waits for longer than that had better sleep.
+ */
+#define VHDB_POLL_US_MAX	1000
 
 /* What the rings and the transport can do, whatever the back end. */
 #define VHDB_RING_FEATURES	(BIT_ULL(VIRTIO_F_VERSION_1) |		\
@@ -66,6 +71,7 @@ struct vhdb_node;
  * @possible: features of the back end, of rings, and of those on request
  * @allow: &vhost_doorbell_attach.features_allow
  * @require: &vhost_doorbell_attach.features_require
+ * @poll_us: &vhost_doorbell_attach.poll_us
  *
  * Immutable after ATTACH, or once a client has shown which it speaks:
  * @dialect: who may say what
@@ -110,6 +116,7 @@ struct vhdb_device {
 	u64 possible;
 	u64 allow;
 	u64 require;
+	u32 poll_us;
 
 	enum vhost_doorbell_dialect dialect;
 	u64 offered;

@@ -338,9 +338,12 @@ static long set_busyloop_timeout(struct vhdb_device *dev, void __user *argp)
 	u32 num;
 	long ret = vhdb_ioctl_get_state(dev, argp, &vq, &num);
 
-	if (!ret)
-		WRITE_ONCE(vq->poll_us, num);
-	return ret;
+	if (ret)
+		return ret;
+	/* What its clients ask for is neither bounded nor adapted. */
+	WRITE_ONCE(vq->poll_fixed, true);
+	WRITE_ONCE(vq->poll_us, num);
+	return 0;
 }
 
 static long get_busyloop_timeout(struct vhdb_device *dev, void __user *argp)

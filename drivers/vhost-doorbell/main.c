@@ -27,7 +27,7 @@ static_assert(sizeof(struct vhost_doorbell_backend_info) ==
 static_assert(sizeof(struct vhost_doorbell_attach) ==
 	      VHOST_DOORBELL_ATTACH_SIZE_V2);
 static_assert(sizeof(struct vhost_doorbell_stats) ==
-	      VHOST_DOORBELL_STATS_SIZE_V2);
+	      VHOST_DOORBELL_STATS_SIZE_V3);
 static_assert(sizeof(struct vhost_doorbell_update) ==
 	      VHOST_DOORBELL_UPDATE_SIZE_V1);
 
@@ -71,12 +71,14 @@ static long get_info(void __user *argp)
 		.size = sizeof(info),
 		.abi_version = VHOST_DOORBELL_ABI_VERSION,
 		.capabilities = VHOST_DOORBELL_CAP_VDPA |
-				VHOST_DOORBELL_CAP_CLASSIC,
+				VHOST_DOORBELL_CAP_CLASSIC |
+				VHOST_DOORBELL_CAP_POLL,
 		.ring_features = VHDB_RING_FEATURES | VHDB_REQUEST_FEATURES,
 		.backends = vhdb_backend_count(),
 		.queues_max = VHDB_QUEUES_MAX,
 		.queue_size_max = VHDB_QUEUE_SIZE_MAX,
 		.iotlb_max = vhdb_iotlb_max,
+		.poll_us_max = VHDB_POLL_US_MAX,
 	};
 	long usize = copy_in(&arg, sizeof(arg), argp,
 			     VHOST_DOORBELL_INFO_SIZE_V1);

@@ -19,20 +19,6 @@
 #include "device.h"
 #include "trace.h"
 
-/* For those whom a polling worker is to make room for. 0, or -EINTR. */
-static int lock_vq(struct vhdb_vq *vq, bool killable)
-{
-	int err = 0;
-
-	WRITE_ONCE(vq->wanted, true);
-	if (!killable)
-		mutex_lock(&vq->mutex);
-	else
-		err = mutex_lock_killable(&vq->mutex);
-	WRITE_ONCE(vq->wanted, false);
-	return err;
-}
-
 /* Where the ring's addresses lead; NULL if they are the owner's own. */
 static const struct vhdb_memory *ring_memory(const struct vhdb_vq *vq)
 {
@@ -111,7 +97,7 @@ static bool over_or_left(struct vhdb_vq *vq, const atomic_t *count)
 /* What is complete and has to be logged; the owner can do that as well. */
 static int flush_logged(struct vhdb_vq *vq)
 {
-	if (lock_vq(vq, true))
+	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
 	down_read(&vq->dev->memory.sem);
 	vhdb_requests_flush(vq, NULL);
@@ -156,7 +142,7 @@ int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch)
 /* Lets the worker serve the queue, or not, as its state has it now. */
 static void update_serve(struct vhdb_vq *vq)
 {
-	lock_vq(vq, false);
+	mutex_lock(&vq->mutex);
 	vq->serve = vq->started && !vq->dev->suspended && !vq->broken &&
 		    mapped(vq) && vq->ready;
 	vq->ringless = vq->started && !mapped(vq) &&
@@ -237,32 +223,7 @@ static bool out_of_budget(const struct vhdb_vq *vq)
 	return vq->deferred || !vq->requests_left || !vq->bytes_left;
 }
 
-/*
- * Looks out for a buffer for a while, if the owner wants that. Everybody who
- * waits for this worker or for a lock that it has comes first.
- */
-static bool poll_ring(struct vhdb_vq *vq)
-{
-	u64 start;
-
-	if (!READ_ONCE(vq->poll_us) || vq->broken || vq->missing ||
-	    READ_ONCE(vq->throttled) || out_of_budget(vq))
-		return false;
-	start = ktime_get_ns();
-	while (ktime_get_ns() - start < READ_ONCE(vq->poll_us) * 1000ULL) {
-		if (READ_ONCE(vq->wanted) || signal_pending(current) ||
-		    vhdb_worker_has_work(vq->work.worker) ||
-		    rwsem_is_contended(&vq->dev->memory.sem))
-			break;
-		if (vhdb_ring_has_work(&vq->ring))
-			return true;
-		cond_resched();
-		cpu_relax();
-	}
-	return false;
-}
-
-/* One bounded run, or more of them while it pays to poll. Is there more? */
+/* One bounded run. Is there more? */
 static bool serve(struct vhdb_vq *vq)
 {
 	bool more;
@@ -270,12 +231,11 @@ static bool serve(struct vhdb_vq *vq)
 	vq->run_stats.wakeups++;
 	trace_vhdb_run(vq->dev, vq->index);
 
+	vhdb_poll_begin(vq);
 	vhdb_ring_disable_notify(&vq->ring);
 	if (vq->log.ring)
 		vhdb_log_event(vq);
-	do {
-		run(vq, VHDB_RUN_REQUESTS);
-	} while (poll_ring(vq));
+	run(vq, VHDB_RUN_REQUESTS);
 
 	if (vq->broken)
 		return false;
@@ -284,6 +244,9 @@ static bool serve(struct vhdb_vq *vq)
 		return true;
 	/* So they do over a rate limit, whose timer will call. */
 	if (READ_ONCE(vq->throttled))
+		return false;
+	/* And while it pays to look out for a buffer. */
+	if (!vq->missing && vhdb_poll_start(vq))
 		return false;
 	/* Otherwise a buffer that came while they were off is ours. */
 	more = vhdb_ring_enable_notify(&vq->ring);
@@ -353,7 +316,7 @@ static int quiesce(struct vhdb_vq *vq)
 	int err;
 
 	/* The worker may be waiting for a page of its owner's. */
-	if (lock_vq(vq, true))
+	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
 	vq->serve = false;
 	err = finish_deferred(vq);
@@ -374,6 +337,7 @@ void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index)
 	vq->dev = dev;
 	vq->index = index;
 	vq->num = dev->queue_size;
+	vq->poll_us = dev->poll_us;
 	mutex_init(&vq->mutex);
 	spin_lock_init(&vq->done_lock);
 	init_llist_head(&vq->done);
@@ -402,7 +366,8 @@ void vhdb_vq_reset(struct vhdb_vq *vq)
 	vq->enabled = false;
 	vq->has_base = false;
 	vq->broken = false;
-	vq->poll_us = 0;
+	vq->poll_us = vq->dev->poll_us;
+	vq->poll_fixed = false;
 	vq->log = (struct vhdb_log){};
 	vq->logged = false;
 	vhdb_miss_drop(vq);
@@ -476,8 +441,9 @@ static int take_ring(struct vhdb_vq *vq)
 
 	if (err)
 		return err;
-	lock_vq(vq, false);
+	mutex_lock(&vq->mutex);
 	vq->ready = true;
+	vhdb_poll_reset(vq);
 	if (vq->log.ring)
 		vhdb_log_event(vq);
 	mutex_unlock(&vq->mutex);
@@ -541,8 +507,9 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 
 	if (!vq->started)
 		return 0;
-	err = lock_vq(vq, killable);
-	if (err)
+	if (!killable)
+		mutex_lock(&vq->mutex);
+	else if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
 	vq->serve = false;
 	vq->ringless = false;
@@ -689,7 +656,7 @@ int vhdb_vq_set_log(struct vhdb_vq *vq, bool data, bool ring, u64 ring_addr)
 	int err = vhdb_vq_hold(vq);
 
 	if (!err) {
-		lock_vq(vq, false);
+		mutex_lock(&vq->mutex);
 		vq->log.data = data;
 		vq->log.ring = ring;
 		vq->log.ring_addr = ring_addr;
@@ -711,7 +678,7 @@ int vhdb_vq_set_log(struct vhdb_vq *vq, bool data, bool ring, u64 ring_addr)
 int vhdb_vq_set_log_base(struct vhdb_vq *vq, u64 base)
 {
 	/* All that is logged is logged with the mutex held. */
-	if (lock_vq(vq, true))
+	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
 	vq->log.base = base;
 	mutex_unlock(&vq->mutex);

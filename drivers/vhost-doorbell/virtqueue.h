@@ -89,6 +89,34 @@ struct vhdb_run_stats {
 	u64 bounced;
 	u64 broken;
 	u64 throttled;
+	u64 polls;
+	u64 poll_hits;
+	u64 poll_ns;
+};
+
+/**
+ * struct vhdb_poll - how a queue is polled
+ * @by: whose list it is in; NULL for none. Written by that worker's thread.
+ * @link: in that list
+ * @window: how long it is polled, below the limit, in nanoseconds. Read from any
+ *	context.
+ * @since: when it was found empty; 0 if nobody has waited for a buffer since
+ * @tried: what the window was then
+ * @until: when the poll is over
+ * @on: it was polled when this run of it began
+ * @over: the time is over: notifications are to be turned on
+ *
+ * Under &vhdb_vq.mutex but for what is said.
+ */
+struct vhdb_poll {
+	struct vhdb_worker *by;
+	struct list_head link;
+	u64 window;
+	u64 since;
+	u64 tried;
+	u64 until;
+	bool on;
+	bool over;
 };
 
 /**
@@ -106,8 +134,9 @@ struct vhdb_run_stats {
  * @base: where the ring begins or, stopped, where it ended
  * @has_base: @base counts; else the ring begins where a new one does
  * @kick: the doorbell
- * @poll_us: how long to look out for work before notifications are turned on
- *	again, in microseconds. Read by the worker.
+ * @poll_us: how long it may be polled before notifications are turned on again,
+ *	in microseconds; 0 for not at all. Read by the worker.
+ * @poll_fixed: it is polled for just as long. Read by the worker.
  *
  * Under the device's mutex, and @mutex for @serve, @ringless and @broken:
  * @started: between start and stop
@@ -120,7 +149,6 @@ struct vhdb_run_stats {
  * @mutex: a run
  *
  * Any context:
- * @wanted: somebody waits for @mutex: no polling
  * @logged: completions are left to the worker, who logs them first. Changes
  *	only while nothing is in flight.
  * @miss: a mapping that is asked for
@@ -128,6 +156,7 @@ struct vhdb_run_stats {
  * Under @mutex:
  * @log: what is logged
  * @work: the worker's work on this queue
+ * @poll: how it is polled
  * @area: the ring's memory
  * @ring: the engine; its used side is under @done_lock
  * @chains: requests that were taken from the ring in one go
@@ -175,6 +204,7 @@ struct vhdb_vq {
 	bool has_base;
 	struct vhdb_kick kick;
 	u32 poll_us;
+	bool poll_fixed;
 
 	bool started;
 	bool ready;
@@ -182,13 +212,13 @@ struct vhdb_vq {
 	bool ringless;
 	bool broken;
 
-	bool wanted;
 	bool logged;
 	struct vhdb_miss miss;
 
 	struct mutex mutex;	/* a run of the worker */
 	struct vhdb_log log;
 	struct vhdb_work work;
+	struct vhdb_poll poll;
 	struct vhdb_area area[VHDB_AREAS];
 	struct vhdb_ring ring;
 	struct vhdb_chain chains[VHDB_BATCH];
@@ -234,6 +264,15 @@ int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base);
 int vhdb_vq_set_log(struct vhdb_vq *vq, bool data, bool ring, u64 ring_addr);
 int vhdb_vq_set_log_base(struct vhdb_vq *vq, u64 base);
 bool vhdb_vq_paused(const struct vhdb_vq *vq);
+
+/* poll.c */
+u64 vhdb_poll_window(const struct vhdb_vq *vq);
+void vhdb_poll_reset(struct vhdb_vq *vq);
+void vhdb_poll_begin(struct vhdb_vq *vq);
+bool vhdb_poll_start(struct vhdb_vq *vq);
+struct llist_node *vhdb_poll_pass(struct vhdb_worker *worker,
+				  struct list_head *polled);
+void vhdb_poll_forget(struct list_head *polled);
 
 /* request.c */
 int vhdb_requests_alloc(struct vhdb_vq *vq);

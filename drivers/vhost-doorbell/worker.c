@@ -19,7 +19,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
-#include "worker.h"
+#include "virtqueue.h"
 
 #ifdef VHDB_HAVE_VHOST_TASK
 #include <linux/sched/vhost_task.h>
@@ -29,6 +29,8 @@
  * struct vhdb_worker - a worker thread
  * @works: what is to be done, latest first. Lock-free: added to from any
  *	context (the doorbells' wake-up callbacks), emptied by the thread.
+ * @polled: what it looks out for: see poll.c. The thread's own.
+ * @thread: the thread, once it runs. Others only compare it with themselves.
  * @id: which of the device's
  * @task: the thread
  * @dead: vhost_task only: it has ended with its owner. RCU: who has seen it
@@ -37,6 +39,8 @@
  */
 struct vhdb_worker {
 	struct llist_head works;
+	struct list_head polled;
+	struct task_struct *thread;
 	u32 id;
 #ifdef VHDB_HAVE_VHOST_TASK
 	struct vhost_task *task;
@@ -65,20 +69,44 @@ static void run_works(struct llist_node *node)
 	}
 }
 
-#ifdef VHDB_HAVE_VHOST_TASK
+static void do_works(struct vhdb_worker *worker, struct llist_node *node);
 
-/* Entered in TASK_INTERRUPTIBLE; false lets the caller sleep. */
-static bool worker_fn(void *data)
+/*
+ * What is queued, and one look at what is polled, so that neither waits for the
+ * other. Entered in TASK_INTERRUPTIBLE; false lets the caller sleep.
+ */
+static bool one_round(struct vhdb_worker *worker)
 {
-	struct vhdb_worker *worker = data;
 	struct llist_node *node = llist_del_all(&worker->works);
 
-	if (!node)
+	if (!node && list_empty(&worker->polled))
 		return false;
 
 	__set_current_state(TASK_RUNNING);
-	run_works(node);
+	if (node)
+		do_works(worker, node);
+	if (!list_empty(&worker->polled)) {
+		node = vhdb_poll_pass(worker, &worker->polled);
+		if (node)
+			do_works(worker, node);
+	}
 	return true;
+}
+
+#ifdef VHDB_HAVE_VHOST_TASK
+
+static void do_works(struct vhdb_worker *worker, struct llist_node *node)
+{
+	run_works(node);
+}
+
+/* Signals and the end are looked at between two of these. */
+static bool worker_fn(void *data)
+{
+	struct vhdb_worker *worker = data;
+
+	WRITE_ONCE(worker->thread, current);
+	return one_round(worker);
 }
 
 static void worker_killed(void *data)
@@ -91,6 +119,7 @@ static void worker_killed(void *data)
 	 * stopped, so nobody may be about to wake it when this returns.
 	 */
 	WRITE_ONCE(worker->dead, true);
+	WRITE_ONCE(worker->thread, NULL);
 	synchronize_rcu();
 }
 
@@ -123,30 +152,31 @@ static void worker_wake(struct vhdb_worker *worker)
 
 #else /* !VHDB_HAVE_VHOST_TASK */
 
+static void do_works(struct vhdb_worker *worker, struct llist_node *node)
+{
+	/* Without the owner's memory, drop it: see worker_killed(). */
+	if (!mmget_not_zero(worker->mm)) {
+		vhdb_poll_forget(&worker->polled);
+		return;
+	}
+	kthread_use_mm(worker->mm);
+	run_works(node);
+	kthread_unuse_mm(worker->mm);
+	mmput(worker->mm);
+}
+
 static int worker_fn(void *data)
 {
 	struct vhdb_worker *worker = data;
-	struct llist_node *node;
 
+	WRITE_ONCE(worker->thread, current);
 	for (;;) {
 		/* Pairs with the wake-up after llist_add() or the stop flag. */
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (kthread_should_stop())
 			break;
-		node = llist_del_all(&worker->works);
-		if (!node) {
+		if (!one_round(worker))
 			schedule();
-			continue;
-		}
-		__set_current_state(TASK_RUNNING);
-
-		/* Without the owner's memory, drop it: see worker_killed(). */
-		if (!mmget_not_zero(worker->mm))
-			continue;
-		kthread_use_mm(worker->mm);
-		run_works(node);
-		kthread_unuse_mm(worker->mm);
-		mmput(worker->mm);
 	}
 	__set_current_state(TASK_RUNNING);
 	return 0;
@@ -204,6 +234,7 @@ struct vhdb_worker *vhdb_worker_create(u32 id)
 	if (!worker)
 		return ERR_PTR(-ENOMEM);
 	init_llist_head(&worker->works);
+	INIT_LIST_HEAD(&worker->polled);
 	worker->id = id;
 	if (id)
 		snprintf(name, sizeof(name), "vhdb-%d.%u", current->pid, id);
@@ -232,6 +263,7 @@ void vhdb_worker_destroy(struct vhdb_worker *worker)
 	struct vhdb_work *work, *next;
 
 	worker_stop(worker);
+	vhdb_poll_forget(&worker->polled);
 	llist_for_each_entry_safe(work, next, llist_del_all(&worker->works), node)
 		clear_bit(VHDB_WORK_QUEUED, &work->flags);
 	kfree(worker);
@@ -250,15 +282,15 @@ u32 vhdb_worker_id(const struct vhdb_worker *worker)
 }
 
 /**
- * vhdb_worker_has_work() - does anything wait for it?
+ * vhdb_worker_poll() - look out for something between works
  * @worker: the worker
+ * @polled: what, for vhdb_poll_pass()
  *
- * Context: any.
- * Return: true if something was queued since it last looked.
+ * Context: the worker's thread.
  */
-bool vhdb_worker_has_work(const struct vhdb_worker *worker)
+void vhdb_worker_poll(struct vhdb_worker *worker, struct list_head *polled)
 {
-	return !llist_empty(&worker->works);
+	list_add_tail(polled, &worker->polled);
 }
 
 /**
@@ -280,6 +312,38 @@ void vhdb_work_queue(struct vhdb_work *work)
 	if (llist_add(&work->node, &worker->works))
 		worker_wake(worker);
 	rcu_read_unlock();
+}
+
+/**
+ * vhdb_work_claim() - is it the caller's to do?
+ * @work: what
+ *
+ * Context: the thread of its worker.
+ * Return: true if it was not queued; now it counts as if it were.
+ */
+bool vhdb_work_claim(struct vhdb_work *work)
+{
+	return !test_and_set_bit(VHDB_WORK_QUEUED, &work->flags);
+}
+
+/**
+ * vhdb_work_ours() - is it being done by whom it belongs to?
+ * @work: what
+ *
+ * Context: any thread.
+ * Return: the worker whose thread this is, if it is @work's; or NULL.
+ */
+struct vhdb_worker *vhdb_work_ours(const struct vhdb_work *work)
+{
+	struct vhdb_worker *worker;
+
+	/* It may just have been moved, and that one freed: see vhdb_work_move() */
+	rcu_read_lock();
+	worker = READ_ONCE(work->worker);
+	if (worker && READ_ONCE(worker->thread) != current)
+		worker = NULL;
+	rcu_read_unlock();
+	return worker;
 }
 
 /**

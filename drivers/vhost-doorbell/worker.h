@@ -2,6 +2,7 @@
 #ifndef VHDB_WORKER_H
 #define VHDB_WORKER_H
 
+#include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/types.h>
 
@@ -34,8 +35,10 @@ static inline void vhdb_work_init(struct vhdb_work *work,
 struct vhdb_worker *vhdb_worker_create(u32 id);
 void vhdb_worker_destroy(struct vhdb_worker *worker);
 u32 vhdb_worker_id(const struct vhdb_worker *worker);
-bool vhdb_worker_has_work(const struct vhdb_worker *worker);
+void vhdb_worker_poll(struct vhdb_worker *worker, struct list_head *polled);
 void vhdb_work_queue(struct vhdb_work *work);
+bool vhdb_work_claim(struct vhdb_work *work);
+struct vhdb_worker *vhdb_work_ours(const struct vhdb_work *work);
 void vhdb_work_move(struct vhdb_work *work, struct vhdb_worker *worker);
 
 #endif /* VHDB_WORKER_H */

@@ -323,19 +323,16 @@ TEST_F(running, broken_until_it_is_started_again)
 /* A buffer that nobody rings for is found while the worker looks out */
 TEST_F(running, busyloop)
 {
-	struct vhost_vring_state state = { .num = 4000000 };
+	struct vhost_vring_state state = { .num = 100000000 };
 	struct vhdb_vq *vq = &self->c.q[0].vq;
 	unsigned int i;
 
 	ASSERT_EQ(0, __vhdb_ioctl(self->fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
 				  &state));
-	ASSERT_EQ(0, do_one(&self->c, 0, 0));
-	for (i = 0; i < 20; i++) {
-		ASSERT_EQ(0, vhdb_classic_submit(&self->c, 0, self->c.data, PAGE,
-						 i));
-		vhdb_vq_publish(vq);
-		ASSERT_EQ(0, vhdb_classic_reap(&self->c, 0));
-	}
+	/* It may stop at any time, when the CPU is wanted; and then it is rung */
+	for (i = 0; i < 100000 && vq->kicks_saved < 20; i++)
+		ASSERT_EQ(0, do_one(&self->c, 0, i));
+	EXPECT_LE(20, vq->kicks_saved);
 	/* Nobody waits for the end of that: another queue, the ioctls */
 	EXPECT_EQ(0, do_one(&self->c, 1, 1));
 	ASSERT_EQ(0, do_one(&self->c, 0, 0));

@@ -118,8 +118,8 @@ TEST_F(seen, queues)
 	ASSERT_EQ(0, vhdb_disk_start(disk));
 	ASSERT_EQ(OK(513), vhdb_disk_io(disk, 0, T_IN, 0, disk->data, 512));
 	LOOK("queues");
-	HAS("    0   256     served      1      1          0\n");
-	HAS("    1   256     served      0      0          0\n");
+	HAS("    0   256     served      1      1          0        0\n");
+	HAS("    1   256     served      0      0          0        0\n");
 	ASSERT_EQ(0, __vhdb_suspend(disk->dev.fd));
 	LOOK("queues");
 	HAS("    1   256  suspended");
@@ -158,6 +158,7 @@ TEST_F(seen, memory_and_statistics)
 	HAS("  requests            2\n");
 	HAS("  completions         2\n");
 	HAS("  bytes_read          4096\n");
+	HAS("  poll_hits           0\n");
 	HAS("  errors              1\n");
 	HAS("  unsupported         1\n");
 	snprintf(want, sizeof(want), "  wakeups             %llu\n",
@@ -177,7 +178,7 @@ TEST_F(seen, while_it_hangs)
 {
 	struct vhdb_disk *disk = &self->disk;
 	struct vhdb_buf data = VHDB_IN(disk->data, 512);
-	const char *in_flight = "served      1      0          1\n";
+	const char *in_flight = "served      1      0          1        0\n";
 	pthread_t thread;
 	void *ret;
 
@@ -191,7 +192,7 @@ TEST_F(seen, while_it_hangs)
 	ASSERT_TRUE(vhdb_wait_for((LOOK("device"),
 				   strstr(self->text, "suspended"))));
 	LOOK("queues");
-	HAS("    0   256  suspended      1      0          1\n");
+	HAS("    0   256  suspended      1      0          1        0\n");
 	LOOK("memory");
 	HAS(" rw\n");
 	LOOK("statistics");

@@ -182,7 +182,11 @@ struct vhost_doorbell_backend_info {
  *	or what its O_DIRECT needs)
  * @poll_us: longest time that a queue is polled before its notifications are
  *	turned on again, in microseconds, up to
- *	&vhost_doorbell_info.poll_us_max; 0 for off
+ *	&vhost_doorbell_info.poll_us_max; 0 for off. How long it really is
+ *	each queue finds out: the time doubles with each poll that finds a
+ *	buffer and is halved by each one that does not, down to none; it comes
+ *	back when buffers follow each other within @poll_us. An idle device
+ *	does not poll.
  * @reserved: zero
  * @rate_bytes: payload bytes that the device moves in a second, all queues
  *	together and both directions, up to 2^34; 0 for as many as it can
@@ -268,9 +272,12 @@ struct vhost_doorbell_attach {
  * @throttled: out: runs of the worker that left requests in the ring because
  *	the device has used up what it may have (&vhost_doorbell_attach.rate_bytes
  *	and its like)
+ * @polls: out: times a queue that was found empty was polled
+ * @poll_hits: out: of @polls, those that found a buffer
+ * @poll_ns: out: nanoseconds spent in @polls
  *
  * Counters start at ATTACH and survive a reset of the device.
- * Since ABI version 1; @unsupported, @no_space and @throttled since 3.
+ * Since ABI version 1; @unsupported and what follows it since 3.
  */
 struct vhost_doorbell_stats {
 	__u32 size;
@@ -290,10 +297,14 @@ struct vhost_doorbell_stats {
 	__u64 unsupported;
 	__u64 no_space;
 	__u64 throttled;
+	__u64 polls;
+	__u64 poll_hits;
+	__u64 poll_ns;
 };
 
 #define VHOST_DOORBELL_STATS_SIZE_V1	104
 #define VHOST_DOORBELL_STATS_SIZE_V2	128
+#define VHOST_DOORBELL_STATS_SIZE_V3	152
 
 /**
  * struct vhost_doorbell_update - what a device serves may have changed
@@ -511,7 +522,9 @@ struct vhost_doorbell_bell_call {
  *   VHOST_VRING_BIG_ENDIAN, -EINVAL neither, -EBUSY while the queue runs.
  * * VHOST_SET_VRING_BUSYLOOP_TIMEOUT, at any time: how long, in microseconds, a
  *   worker that has found a queue empty looks out for more before it turns
- *   notifications on. It stops earlier if anybody waits for it.
+ *   notifications on. It stops earlier if the CPU is wanted. This takes the
+ *   place of ATTACH's @poll_us for the queue until VHOST_RESET_OWNER, and is
+ *   neither bounded by &vhost_doorbell_info.poll_us_max nor adapted.
  * * VHOST_SET_LOG_BASE, at any time: -EFAULT if not at user addresses as far as
  *   the guest's memory reaches; that far it is written. When it returns the
  *   old log is not written to any more.
