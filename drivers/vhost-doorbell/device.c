@@ -14,7 +14,7 @@
  *   timer    Of a rate limit, an interrupt: has queues served again.
  *   end      Where a request's I/O ends: interrupt, softirq, workqueue, or
  *            the worker itself. Completes the request, signals. Leaves that to
- *            the worker while there is something to log.
+ *            the worker while there is something to log, or if ATTACH said so.
  *   RCU      Frees call eventfds.
  *
  * Locks, outermost first
@@ -94,17 +94,20 @@ struct vhdb_device *vhdb_device_create(void)
 	return dev;
 }
 
-/* Nothing is logged any more: nobody is there to read it. */
-static void stop_logging(struct vhdb_device *dev)
+/*
+ * Nothing is left to a worker any more, who is about to end; nor logged: nobody is
+ * there to read it.
+ */
+static void stop_leaving(struct vhdb_device *dev)
 {
 	bool any = false;
 	u16 i;
 
 	for (i = 0; i < dev->nvqs; i++) {
-		any |= dev->vqs[i].logged;
-		WRITE_ONCE(dev->vqs[i].logged, false);
+		any |= dev->vqs[i].left;
+		WRITE_ONCE(dev->vqs[i].left, false);
 	}
-	/* Then no completion leaves anything to a worker any more. */
+	/* After that, no completion that has seen it otherwise is under way. */
 	if (any)
 		synchronize_rcu();
 }
@@ -125,7 +128,7 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 	vhdb_debugfs_remove(dev);
 	for (i = 0; i < dev->nvqs; i++)
 		vhdb_kick_unhook(&dev->vqs[i].kick);
-	stop_logging(dev);
+	stop_leaving(dev);
 	vhdb_limit_stop(&dev->limit);
 	vhdb_pool_destroy(dev);
 	for (i = 0; i < dev->nvqs; i++) {
@@ -154,6 +157,9 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 	kfree(dev);
 }
 
+#define ATTACH_FLAGS	(VHOST_DOORBELL_ATTACH_RO |		\
+			 VHOST_DOORBELL_ATTACH_COMPLETE_WORKER)
+
 /* What is no virtio device takes nothing of what makes one. */
 static int check_no_queues(const struct vhost_doorbell_attach *arg)
 {
@@ -161,6 +167,8 @@ static int check_no_queues(const struct vhost_doorbell_attach *arg)
 	    arg->rate_requests || arg->burst_requests || arg->rate_bytes ||
 	    arg->burst_bytes)
 		return -ERANGE;
+	if (arg->flags & ~VHOST_DOORBELL_ATTACH_RO)
+		return -EINVAL;
 	if (arg->dialect || arg->features_allow || arg->features_require)
 		return -EOPNOTSUPP;
 	return 0;
@@ -274,6 +282,8 @@ static int make_virtio(struct vhdb_device *dev, void *priv,
 	if (!backend->queues_max)
 		return 0;
 	dev->poll_us = arg->poll_us;
+	dev->complete_worker = arg->flags &
+			       VHOST_DOORBELL_ATTACH_COMPLETE_WORKER;
 	err = vhdb_limit_set(&dev->limit, arg->rate_requests,
 			     arg->burst_requests, arg->rate_bytes,
 			     arg->burst_bytes);
@@ -305,7 +315,7 @@ int vhdb_device_attach(struct vhdb_device *dev,
 
 	if (dev->backend)
 		return -EBUSY;
-	if ((arg->flags & ~VHOST_DOORBELL_ATTACH_RO) || arg->reserved ||
+	if ((arg->flags & ~ATTACH_FLAGS) || arg->reserved ||
 	    arg->dialect > VHOST_DOORBELL_DIALECT_CLASSIC ||
 	    strnlen(arg->backend, sizeof(arg->backend)) == sizeof(arg->backend))
 		return -EINVAL;

@@ -72,6 +72,7 @@ struct vhdb_node;
  * @allow: &vhost_doorbell_attach.features_allow
  * @require: &vhost_doorbell_attach.features_require
  * @poll_us: &vhost_doorbell_attach.poll_us
+ * @complete_worker: completions are left to the worker
  *
  * Immutable after ATTACH, or once a client has shown which it speaks:
  * @dialect: who may say what
@@ -117,6 +118,7 @@ struct vhdb_device {
 	u64 allow;
 	u64 require;
 	u32 poll_us;
+	bool complete_worker;
 
 	enum vhost_doorbell_dialect dialect;
 	u64 offered;

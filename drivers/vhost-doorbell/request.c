@@ -9,8 +9,9 @@
  * What the worker itself completes during a run is gathered and given back at
  * its end.
  *
- * While there is something to log, the worker gives back what others have
- * completed as well: the log is user memory. The list is the same.
+ * While there is something to log, or if the device is to be so, the worker gives
+ * back what others have completed as well: the log is user memory. The list is
+ * the same.
  *
  * When nothing is in flight any more, nobody touches the ring. Somebody may
  * still be on its way out of a completion, having found nothing left to do:
@@ -739,15 +740,15 @@ static void count_error(struct vhdb_done_stats *stats, int error)
  * @vq: their queue
  * @list: the requests, latest first; those in @vq->done are taken too
  *
- * Context: any, without the completion lock; while @vq is logged, the owner's
+ * Context: any, without the completion lock; while &vhdb_vq.left, the owner's
  * memory, with @vq's mutex and @dev->memory.sem held.
  */
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 {
 	struct llist_node *more = llist_del_all(&vq->done);
 	struct vhdb_request *rq, *next;
-	/* Does not change while something is in flight. */
-	bool logged = READ_ONCE(vq->logged);
+	/* Neither changes while something is in flight, but at release. */
+	bool logged = READ_ONCE(vq->left) && (vq->log.data || vq->log.ring);
 	int done[2] = {};
 	unsigned long flags;
 	bool signal = false;
@@ -828,10 +829,10 @@ void vhdb_request_complete(struct vhdb_request *rq, u32 len)
 	 * be freed before this one has had its look: that waits for readers.
 	 */
 	rcu_read_lock();
-	if (READ_ONCE(vq->logged)) {
+	if (READ_ONCE(vq->left)) {
 		llist_add(&rq->node, &vq->done);
 		vhdb_work_queue(&vq->work);
-		/* For the owner who waits for it, and can log it himself. */
+		/* For the owner who waits for it, and can do it himself. */
 		wake_up_var(&vq->inflight[epoch]);
 	} else if (llist_add(&rq->node, &vq->done)) {
 		vhdb_requests_flush(vq, NULL);

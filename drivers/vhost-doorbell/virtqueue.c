@@ -91,11 +91,11 @@ static bool ask_for_ring(struct vhdb_vq *vq)
 static bool over_or_left(struct vhdb_vq *vq, const atomic_t *count)
 {
 	return !atomic_read(count) ||
-	       (READ_ONCE(vq->logged) && !llist_empty(&vq->done));
+	       (READ_ONCE(vq->left) && !llist_empty(&vq->done));
 }
 
-/* What is complete and has to be logged; the owner can do that as well. */
-static int flush_logged(struct vhdb_vq *vq)
+/* What is complete and was left to the worker; the owner can do it as well. */
+static int flush_left(struct vhdb_vq *vq)
 {
 	if (mutex_lock_killable(&vq->mutex))
 		return -EINTR;
@@ -121,7 +121,7 @@ static int wait_inflight(struct vhdb_vq *vq, u8 epoch, bool killable)
 		if (!atomic_read(count))
 			return 0;
 		/* The worker may have ended, and the owner live on. */
-		if (flush_logged(vq))
+		if (flush_left(vq))
 			return -EINTR;
 	}
 }
@@ -162,7 +162,7 @@ void vhdb_vq_serve(struct vhdb_vq *vq)
 		return;
 	update_serve(vq);
 	/* A ring may have gone by unheard: have a look. */
-	if (vq->serve || vq->logged)
+	if (vq->serve || vq->left)
 		vhdb_work_queue(&vq->work);
 }
 
@@ -264,9 +264,9 @@ static void vq_run(struct vhdb_work *work)
 	bool again = false;
 
 	mutex_lock(&vq->mutex);
-	if (vq->serve || vq->logged) {
+	if (vq->serve || vq->left) {
 		down_read(&dev->memory.sem);
-		if (vq->logged)
+		if (vq->left)
 			vhdb_requests_flush(vq, NULL);
 		if (vq->serve)
 			again = serve(vq);
@@ -338,6 +338,7 @@ void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index)
 	vq->index = index;
 	vq->num = dev->queue_size;
 	vq->poll_us = dev->poll_us;
+	vq->left = dev->complete_worker;
 	mutex_init(&vq->mutex);
 	spin_lock_init(&vq->done_lock);
 	init_llist_head(&vq->done);
@@ -369,7 +370,7 @@ void vhdb_vq_reset(struct vhdb_vq *vq)
 	vq->poll_us = vq->dev->poll_us;
 	vq->poll_fixed = false;
 	vq->log = (struct vhdb_log){};
-	vq->logged = false;
+	vq->left = vq->dev->complete_worker;
 	vhdb_miss_drop(vq);
 }
 
@@ -660,7 +661,7 @@ int vhdb_vq_set_log(struct vhdb_vq *vq, bool data, bool ring, u64 ring_addr)
 		vq->log.data = data;
 		vq->log.ring = ring;
 		vq->log.ring_addr = ring_addr;
-		WRITE_ONCE(vq->logged, data || ring);
+		WRITE_ONCE(vq->left, data || ring || vq->dev->complete_worker);
 		mutex_unlock(&vq->mutex);
 	}
 	vhdb_vq_serve(vq);

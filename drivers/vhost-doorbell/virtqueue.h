@@ -149,8 +149,8 @@ struct vhdb_poll {
  * @mutex: a run
  *
  * Any context:
- * @logged: completions are left to the worker, who logs them first. Changes
- *	only while nothing is in flight.
+ * @left: completions are left to the worker: the device wants it so, or they
+ *	are logged first. Changes only while nothing is in flight.
  * @miss: a mapping that is asked for
  *
  * Under @mutex:
@@ -212,7 +212,7 @@ struct vhdb_vq {
 	bool ringless;
 	bool broken;
 
-	bool logged;
+	bool left;
 	struct vhdb_miss miss;
 
 	struct mutex mutex;	/* a run of the worker */

@@ -281,13 +281,13 @@ FIXTURE_VARIANT(bad_field)
 
 FIXTURE_VARIANT_ADD(bad_field, unknown_flag)
 {
-	.bad.flags = 1U << 1,
+	.bad.flags = 1U << 2,
 	.err = -EINVAL,
 };
 
 FIXTURE_VARIANT_ADD(bad_field, top_flag)
 {
-	.bad.flags = 1U << 31,
+	.bad.flags = 1U << 21,
 	.err = -EINVAL,
 };
 

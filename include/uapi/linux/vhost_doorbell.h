@@ -151,6 +151,14 @@ struct vhost_doorbell_backend_info {
 
 /** define VHOST_DOORBELL_ATTACH_RO - the device is read-only for the guest */
 #define VHOST_DOORBELL_ATTACH_RO	(1U << 0)
+/**
+ * define VHOST_DOORBELL_ATTACH_COMPLETE_WORKER - the worker completes requests
+ *
+ * Requests are given back to the driver by the queue's worker, which is woken for
+ * it, not where their I/O ends (an interrupt, for most). The driver sees no
+ * difference but in time. Since ABI version 3.
+ */
+#define VHOST_DOORBELL_ATTACH_COMPLETE_WORKER	(1U << 1)
 
 /**
  * struct vhost_doorbell_attach - give a device its back end

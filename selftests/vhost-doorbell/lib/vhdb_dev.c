@@ -93,6 +93,7 @@ void vhdb_attach_init(struct vhost_doorbell_attach *attach, int backing_fd,
 		attach->dialect = VHOST_DOORBELL_DIALECT_AUTO;
 	else if (opts->dialect)
 		attach->dialect = opts->dialect;
+	attach->flags = opts->flags;
 	if (opts->ro)
 		attach->flags |= VHOST_DOORBELL_ATTACH_RO;
 	if (opts->serial)

@@ -183,6 +183,7 @@ struct vhdb_opts {
 	__u64 allow;
 	__u64 require;
 	unsigned int poll_us;
+	__u32 flags;			/* VHOST_DOORBELL_ATTACH_* */
 	__u32 rate_requests, burst_requests;
 	__u64 rate_bytes, burst_bytes;
 };
