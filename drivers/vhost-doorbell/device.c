@@ -42,7 +42,7 @@
  * ----
  *   open       A struct, an empty map.
  *   ATTACH     Back end and file held (module reference); queues made.
- *   SET_OWNER  The caller's memory (mmgrab) and a worker thread of its own.
+ *   SET_OWNER  The caller's memory (mmgrab) and worker threads of its own.
  *   DRIVER_OK  Rings pinned, charged, mapped; served. START in the classic
  *              dialect.
  *   SUSPEND    Served no more, nothing in flight; rings stay pinned.
@@ -158,7 +158,8 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 }
 
 #define ATTACH_FLAGS	(VHOST_DOORBELL_ATTACH_RO |		\
-			 VHOST_DOORBELL_ATTACH_COMPLETE_WORKER)
+			 VHOST_DOORBELL_ATTACH_COMPLETE_WORKER |	\
+			 VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE)
 
 /* What is no virtio device takes nothing of what makes one. */
 static int check_no_queues(const struct vhost_doorbell_attach *arg)
@@ -284,6 +285,8 @@ static int make_virtio(struct vhdb_device *dev, void *priv,
 	dev->poll_us = arg->poll_us;
 	dev->complete_worker = arg->flags &
 			       VHOST_DOORBELL_ATTACH_COMPLETE_WORKER;
+	dev->worker_per_queue = arg->flags &
+				VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE;
 	err = vhdb_limit_set(&dev->limit, arg->rate_requests,
 			     arg->burst_requests, arg->rate_bytes,
 			     arg->burst_bytes);
@@ -367,7 +370,7 @@ err_backend:
  * @dev: the device, attached
  *
  * Context: process, the one that becomes the owner; under @dev->mutex.
- * Return: 0; -EBUSY if there is one, -ENOMEM.
+ * Return: 0; -EBUSY if there is one, the errors of vhdb_pool_start().
  */
 int vhdb_device_set_owner(struct vhdb_device *dev)
 {

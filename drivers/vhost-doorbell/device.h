@@ -73,6 +73,7 @@ struct vhdb_node;
  * @require: &vhost_doorbell_attach.features_require
  * @poll_us: &vhost_doorbell_attach.poll_us
  * @complete_worker: completions are left to the worker
+ * @worker_per_queue: SET_OWNER starts one for each queue
  *
  * Immutable after ATTACH, or once a client has shown which it speaks:
  * @dialect: who may say what
@@ -119,6 +120,7 @@ struct vhdb_device {
 	u64 require;
 	u32 poll_us;
 	bool complete_worker;
+	bool worker_per_queue;
 
 	enum vhost_doorbell_dialect dialect;
 	u64 offered;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A device's workers: one from SET_OWNER on, which serves all queues, and more
- * on request. Each queue has one of them; a worker may have any number.
+ * A device's workers: from SET_OWNER on one that serves all queues, or one for
+ * each if ATTACH has asked for that; and more on request. Each queue has one of
+ * them; a worker may have any number.
  */
 #include <linux/xarray.h>
 
@@ -11,6 +12,27 @@
 static u32 workers_max(const struct vhdb_device *dev)
 {
 	return dev->nvqs + 1;
+}
+
+static int add(struct vhdb_device *dev, u32 *id, const char *name)
+{
+	struct vhdb_worker *worker;
+	int err;
+
+	if (dev->nr_workers == workers_max(dev))
+		return -ENOSPC;
+	err = xa_alloc(&dev->workers, id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	if (err)
+		return err;
+	worker = vhdb_worker_create(*id, name);
+	if (IS_ERR(worker)) {
+		xa_erase(&dev->workers, *id);
+		return PTR_ERR(worker);
+	}
+	/* The place is there. */
+	xa_store(&dev->workers, *id, worker, GFP_KERNEL_ACCOUNT);
+	dev->nr_workers++;
+	return 0;
 }
 
 /**
@@ -24,44 +46,49 @@ static u32 workers_max(const struct vhdb_device *dev)
  */
 int vhdb_pool_add(struct vhdb_device *dev, u32 *id)
 {
-	struct vhdb_worker *worker;
+	return add(dev, id, NULL);
+}
+
+/* One for each queue; their numbers are the queues'. */
+static int start_each(struct vhdb_device *dev)
+{
+	char name[32];
+	u32 i, id;
 	int err;
 
-	if (dev->nr_workers == workers_max(dev))
-		return -ENOSPC;
-	err = xa_alloc(&dev->workers, id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
-	if (err)
-		return err;
-	worker = vhdb_worker_create(*id);
-	if (IS_ERR(worker)) {
-		xa_erase(&dev->workers, *id);
-		return PTR_ERR(worker);
+	for (i = 0; i < dev->nvqs; i++) {
+		snprintf(name, sizeof(name), "vhdb-d%u.q%u", dev->id, i);
+		err = add(dev, &id, name);
+		if (err) {
+			vhdb_pool_destroy(dev);
+			return err;
+		}
 	}
-	/* The place is there. */
-	xa_store(&dev->workers, *id, worker, GFP_KERNEL_ACCOUNT);
-	dev->nr_workers++;
+	for (i = 0; i < dev->nvqs; i++)
+		dev->vqs[i].work.worker = xa_load(&dev->workers, i);
 	return 0;
 }
 
 /**
- * vhdb_pool_start() - the first worker, for all queues
+ * vhdb_pool_start() - the first worker, for all queues; or one for each
  * @dev: the device, without workers
  *
- * Context: process, the one that becomes the owner; under @dev->mutex.
- * Return: 0 or the errors of vhdb_pool_add().
+ * Context: process, the one that becomes the owner; under @dev->mutex. Nobody
+ * queues anything yet.
+ * Return: 0 or the errors of vhdb_pool_add(), and then there is none.
  */
 int vhdb_pool_start(struct vhdb_device *dev)
 {
-	struct vhdb_worker *worker;
 	u32 id, i;
-	int err = vhdb_pool_add(dev, &id);
+	int err;
 
+	if (dev->worker_per_queue)
+		return start_each(dev);
+	err = add(dev, &id, NULL);
 	if (err)
 		return err;
-	worker = xa_load(&dev->workers, id);
-	/* Nobody queues anything yet. */
 	for (i = 0; i < dev->nvqs; i++)
-		dev->vqs[i].work.worker = worker;
+		dev->vqs[i].work.worker = xa_load(&dev->workers, id);
 	return 0;
 }
 

@@ -218,16 +218,18 @@ static void worker_wake(struct vhdb_worker *worker)
 
 /**
  * vhdb_worker_create() - start a worker for the calling process
- * @id: which of the device's it is, in its name from the second one on
+ * @id: which of the device's it is
+ * @name: its name; NULL for one made of the caller's id and, from the second one
+ *	on, @id
  *
  * Context: process; the caller becomes the thread's owner.
  * Return: the worker, or an ERR_PTR.
  */
-struct vhdb_worker *vhdb_worker_create(u32 id)
+struct vhdb_worker *vhdb_worker_create(u32 id, const char *name)
 {
 	struct vhdb_worker *worker;
 	/* What is too long is cut off. */
-	char name[32];
+	char made[32];
 	int err;
 
 	worker = kzalloc(sizeof(*worker), GFP_KERNEL_ACCOUNT);
@@ -237,11 +239,11 @@ struct vhdb_worker *vhdb_worker_create(u32 id)
 	INIT_LIST_HEAD(&worker->polled);
 	worker->id = id;
 	if (id)
-		snprintf(name, sizeof(name), "vhdb-%d.%u", current->pid, id);
+		snprintf(made, sizeof(made), "vhdb-%d.%u", current->pid, id);
 	else
-		snprintf(name, sizeof(name), "vhdb-%d", current->pid);
+		snprintf(made, sizeof(made), "vhdb-%d", current->pid);
 
-	err = worker_start(worker, name);
+	err = worker_start(worker, name ?: made);
 	if (err) {
 		kfree(worker);
 		return ERR_PTR(err);

@@ -32,7 +32,7 @@ static inline void vhdb_work_init(struct vhdb_work *work,
 	work->fn = fn;
 }
 
-struct vhdb_worker *vhdb_worker_create(u32 id);
+struct vhdb_worker *vhdb_worker_create(u32 id, const char *name);
 void vhdb_worker_destroy(struct vhdb_worker *worker);
 u32 vhdb_worker_id(const struct vhdb_worker *worker);
 void vhdb_worker_poll(struct vhdb_worker *worker, struct list_head *polled);

@@ -281,13 +281,13 @@ FIXTURE_VARIANT(bad_field)
 
 FIXTURE_VARIANT_ADD(bad_field, unknown_flag)
 {
-	.bad.flags = 1U << 2,
+	.bad.flags = 1U << 3,
 	.err = -EINVAL,
 };
 
 FIXTURE_VARIANT_ADD(bad_field, top_flag)
 {
-	.bad.flags = 1U << 21,
+	.bad.flags = 1U << 31,
 	.err = -EINVAL,
 };
 

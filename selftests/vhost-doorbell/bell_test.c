@@ -39,6 +39,8 @@ TEST_F(bell, attach_takes_what_a_bell_needs)
 		{ EINVAL, { .fd = -1, .flags = VHOST_DOORBELL_ATTACH_RO } },
 		{ EINVAL, { .fd = -1,
 			    .flags = VHOST_DOORBELL_ATTACH_COMPLETE_WORKER } },
+		{ EINVAL, { .fd = -1,
+			    .flags = VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE } },
 		{ EINVAL, { .fd = -1, .serial = "x" } },
 		{ EINVAL, { .fd = -1, .logical_block_size = 512 } },
 		{ ERANGE, { .fd = -1, .queues = 1 } },

@@ -159,6 +159,15 @@ struct vhost_doorbell_backend_info {
  * difference but in time. Since ABI version 3.
  */
 #define VHOST_DOORBELL_ATTACH_COMPLETE_WORKER	(1U << 1)
+/**
+ * define VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE - a worker for each queue
+ *
+ * VHOST_SET_OWNER starts as many workers as there are queues, and worker I serves
+ * queue I; otherwise one serves all of them. If one cannot be started, SET_OWNER
+ * fails and there is none. Threads are named vhdb-dDEVICE.qQUEUE, DEVICE being the
+ * number in the file's fdinfo. Since ABI version 3.
+ */
+#define VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE	(1U << 2)
 
 /**
  * struct vhost_doorbell_attach - give a device its back end
@@ -539,7 +548,8 @@ struct vhost_doorbell_bell_call {
  * * VHOST_NEW_WORKER: -ENOSPC if there is one for each queue and one more.
  *   VHOST_FREE_WORKER, VHOST_ATTACH_VRING_WORKER: -ENODEV no such worker, -EBUSY
  *   it has a queue. Threads are named vhdb-PID (the owner's), and from the
- *   second one on vhdb-PID.NUMBER.
+ *   second one on vhdb-PID.NUMBER; but those that
+ *   VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE has started.
  * * VHOST_RESET_OWNER: all that was set up is gone, the back end stays.
  * * IOTLB messages, with VIRTIO_F_ACCESS_PLATFORM (-EOPNOTSUPP without): an
  *   address that is not mapped is asked for with VHOST_IOTLB_MISS, which is

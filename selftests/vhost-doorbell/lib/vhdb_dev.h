@@ -310,6 +310,8 @@ int vhdb_eventfd_wait(int eventfd);
 
 /* ---- one whole device ---- */
 
+#define VHDB_VRINGS_MAX	32
+
 /*
  * A device with one region of memory that holds its rings in front and free
  * space for buffers behind. vhdb_mock.h has more; this is for tests of set-up.
@@ -318,7 +320,7 @@ struct vhdb_dev {
 	int fd;
 	__u64 features;
 	unsigned int nr_vrings;
-	struct vhdb_vring vring[16];
+	struct vhdb_vring vring[VHDB_VRINGS_MAX];
 	struct vhdb_guest_mem mem;
 	__u64 buf_iova;			/* first free byte behind the rings */
 };

@@ -162,7 +162,7 @@ struct vhdb_disk {
 	__u64 features;			/* wanted */
 	enum vhdb_vq_how how;
 	int config_call;
-	struct vhdb_disk_queue q[16];
+	struct vhdb_disk_queue q[VHDB_VRINGS_MAX];
 };
 
 #define VHDB_IOVA_DISK	(VHDB_IOVA_BASE + (1ULL << 30))
