@@ -82,14 +82,21 @@ static int parse_bytes(const char *key, const char *value, __u64 *bytes)
 	return 0;
 }
 
-static int parse_switch(const char *key, const char *value, bool *on)
+/* One of two words: the second one sets it. */
+static int parse_choice(const char *key, const char *value, const char *first,
+			const char *second, bool *is_second)
 {
-	if (!strcmp(value, "on") || !strcmp(value, "off")) {
-		*on = !strcmp(value, "on");
+	if (!strcmp(value, first) || !strcmp(value, second)) {
+		*is_second = !strcmp(value, second);
 		return 0;
 	}
-	vhdb_error("--blk: '%s' is on or off, not '%s'", key, value);
+	vhdb_error("--blk: '%s' is %s or %s, not '%s'", key, first, second, value);
 	return -1;
+}
+
+static int parse_switch(const char *key, const char *value, bool *on)
+{
+	return parse_choice(key, value, "off", "on", on);
 }
 
 static int parse_id(struct vhdb_blk *blk, const char *value)
@@ -157,6 +164,14 @@ static int parse_option(struct vhdb_blk *blk, char *option)
 		return parse_bytes(option, value, &blk->rate_bytes);
 	if (!strcmp(option, "bps-burst"))
 		return parse_bytes(option, value, &blk->burst_bytes);
+	if (!strcmp(option, "poll"))
+		return parse_number(option, value, &blk->poll_us);
+	if (!strcmp(option, "completion"))
+		return parse_choice(option, value, "end_io", "worker",
+				    &blk->complete_worker);
+	if (!strcmp(option, "workers"))
+		return parse_choice(option, value, "shared", "queue",
+				    &blk->worker_per_queue);
 	if (!strcmp(option, "direct")) {
 		if (parse_switch(option, value, &on) < 0)
 			return -1;
@@ -236,6 +251,11 @@ static int check_limits(const struct vhdb_blk *blk, int fd,
 	if (blk->queue_size > info->queue_size_max) {
 		vhdb_error("'%s': queue size %u asked for, the driver has %u at most",
 			   blk->path, blk->queue_size, info->queue_size_max);
+		return -1;
+	}
+	if (blk->poll_us > info->poll_us_max) {
+		vhdb_error("'%s': poll=%u asked for, the driver has %u at most",
+			   blk->path, blk->poll_us, info->poll_us_max);
 		return -1;
 	}
 	return 0;
@@ -352,6 +372,11 @@ int vhdb_blk_prepare(struct vhdb_blk *blk, struct vhost_doorbell_attach *attach)
 
 	if (blk->read_only)
 		attach->flags |= VHOST_DOORBELL_ATTACH_RO;
+	if (blk->complete_worker)
+		attach->flags |= VHOST_DOORBELL_ATTACH_COMPLETE_WORKER;
+	if (blk->worker_per_queue)
+		attach->flags |= VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE;
+	attach->poll_us = blk->poll_us;
 	attach->queues = blk->queues;
 	attach->queue_size = blk->queue_size;
 	attach->logical_block_size = blk->block_size;

@@ -28,6 +28,9 @@ static const struct column {
 	COLUMN(bounced, 8),
 	COLUMN(broken, 7),
 	COLUMN(throttled, 9),
+	COLUMN(polls, 10),
+	COLUMN(poll_hits, 10),
+	COLUMN(poll_ns, 13),
 #undef COLUMN
 };
 
@@ -135,6 +138,8 @@ static void print_rate(FILE *out, const struct vhdb_stats_rate *rate,
 		now->signals - then->signals,
 		now->errors - then->errors,
 		now->throttled - then->throttled,
+		now->polls - then->polls,
+		now->poll_hits - then->poll_hits,
 	};
 	size_t i;
 
@@ -160,10 +165,10 @@ int vhdb_stats_rates(FILE *out, struct vhdb_stats_rate *rate, size_t count,
 
 	/* As often as a screen has lines, more or less */
 	if (round % 20 == 0)
-		fprintf(out, "%6s %10s %10s %10s %10s %10s %10s %10s %10s\n",
+		fprintf(out, "%6s %10s %10s %10s %10s %10s %10s %10s %10s %10s %10s\n",
 			"device", "requests/s", "read KiB/s", "writ KiB/s",
 			"kicks/s", "wakeups/s", "signals/s", "errors/s",
-			"throttled");
+			"throttled", "polls/s", "hits/s");
 	for (i = 0; i < count; i++) {
 		struct vhost_doorbell_stats now;
 		struct timespec ts;

@@ -53,10 +53,13 @@
  * @share: others may use the same device or image
  * @packed: offer packed rings
  * @no_discard: do not offer to give unused space back
+ * @complete_worker: requests are completed by the worker
+ * @worker_per_queue: each queue has a worker of its own
  * @direct: 1 O_DIRECT or nothing, 0 page cache, -1 O_DIRECT where it works
  * @queues: number of queues, 0 for the driver's default
  * @queue_size: largest queue size, 0 for the driver's default
  * @block_size: logical block size, 0 for the image's own
+ * @poll_us: longest time that a queue is polled, 0 for not at all
  * @rate_bytes: bytes a second, 0 for any number
  * @burst_bytes: bytes at once after a pause, 0 for the driver's default
  * @rate_requests: requests a second, 0 for any number
@@ -74,10 +77,13 @@ struct vhdb_blk {
 	bool share;
 	bool packed;
 	bool no_discard;
+	bool complete_worker;
+	bool worker_per_queue;
 	int direct;
 	unsigned int queues;
 	unsigned int queue_size;
 	unsigned int block_size;
+	unsigned int poll_us;
 	__u64 rate_bytes;
 	__u64 burst_bytes;
 	unsigned int rate_requests;
