@@ -35,9 +35,11 @@ FIXTURE_VARIANT(completion) {
 };
 
 FIXTURE_VARIANT_ADD(completion, end_io) { .flags = 0 };
+
 FIXTURE_VARIANT_ADD(completion, worker) {
 	.flags = VHOST_DOORBELL_ATTACH_COMPLETE_WORKER,
 };
+
 FIXTURE_VARIANT_ADD(completion, worker_packed_in_order) {
 	.flags = VHOST_DOORBELL_ATTACH_COMPLETE_WORKER,
 	.ask = VHDB_BIT(VIRTIO_F_RING_PACKED) | VHDB_BIT(VIRTIO_F_IN_ORDER),
