@@ -89,7 +89,9 @@ FIXTURE_SETUP(poll)
 	ASSERT_LT(0, info.poll_us_max);
 	self->max_us = info.poll_us_max;
 	close(fd);
-	ASSERT_EQ(0, vhdb_backing_memfd(&self->backing, 4 << 20));
+	/* Its requests end in the worker: nobody else wants a CPU for them */
+	if (vhdb_backing_ram_as_is(&self->backing))
+		ASSERT_EQ(0, vhdb_backing_memfd(&self->backing, 4 << 20));
 }
 
 FIXTURE_TEARDOWN(poll)
@@ -116,15 +118,34 @@ static __s64 read_one(struct vhdb_disk *disk, unsigned int queue)
 	return vhdb_disk_io(disk, queue, T_IN, 8, disk->data, 512);
 }
 
+/* A driver that polls, too: its next request comes as soon as it can */
+static __s64 read_at_once(struct vhdb_disk *disk, unsigned int queue)
+{
+	struct vhdb_buf data = VHDB_IN(disk->data, 512);
+	__u64 end = vhdb_now_ms() + vhdb_timeout_ms();
+	__s64 ret;
+
+	ret = vhdb_disk_submit(disk, queue, T_IN, 8, &data, 1, 0);
+	if (ret)
+		return ret;
+	vhdb_vq_kick(&disk->q[queue].vq);
+	do {
+		ret = vhdb_disk_poll(disk, queue, NULL);
+	} while (ret == -EAGAIN && vhdb_now_ms() < end);
+	return ret;
+}
+
 /* Reads, one after the other, until @more of them were found by polling */
 static bool hits(struct vhdb_disk *disk, unsigned int queue, __u64 more)
 {
 	__u64 end = vhdb_now_ms() + vhdb_timeout_ms();
 	__u64 want = stats_of(disk->dev.fd, queue).poll_hits + more;
+	unsigned int i;
 
 	while (vhdb_now_ms() < end) {
-		if (read_one(disk, queue) != OK(513))
-			return false;
+		for (i = 0; i < 20; i++)
+			if (read_at_once(disk, queue) != OK(513))
+				return false;
 		if (stats_of(disk->dev.fd, queue).poll_hits >= want)
 			return true;
 	}
@@ -157,7 +178,9 @@ TEST_F(poll, window)
 	ASSERT_EQ(0, start(disk, self->backing.fd, variant->ask, self->max_us));
 	EXPECT_EQ(0, window_of(disk->dev.fd));
 	for (i = 0; i < TRIES && (!least || most <= least); i++) {
-		ASSERT_EQ(OK(513), read_one(disk, 0));
+		ASSERT_EQ(OK(513), read_at_once(disk, 0));
+		ASSERT_EQ(OK(513), read_at_once(disk, 0));
+		ASSERT_EQ(OK(513), read_at_once(disk, 0));
 		most = window_of(disk->dev.fd);
 		if (!least)
 			least = most;
