@@ -359,6 +359,26 @@ void blk_req_start(struct blk_req *req, void (*submit)(struct blk_req *req))
 	blk_req_done(req, 0);
 }
 
+/**
+ * blk_write_through() - is what a request writes to be stable when it ends?
+ * @req: the request
+ *
+ * 5.2.6.2: with CONFIG_WCE, if the driver has chosen so for all the time from its
+ * submission to its completion; one look at that in between will do. Without, if
+ * it cannot flush.
+ *
+ * Context: the worker.
+ * Return: true if it is.
+ */
+bool blk_write_through(const struct blk_req *req)
+{
+	const struct vhdb_vq *vq = req->rq.vq;
+
+	if (vhdb_vq_has_feature(vq, VIRTIO_BLK_F_CONFIG_WCE))
+		return !READ_ONCE(req->blk->writeback);
+	return !vhdb_vq_has_feature(vq, VIRTIO_BLK_F_FLUSH);
+}
+
 /* 5.2.6.2: what may be asked of which disk, and where. */
 static bool rw_allowed(const struct blk *blk, u64 sector, u64 len)
 {
@@ -390,8 +410,7 @@ static void read_or_write(struct blk_req *req, u64 sector)
 
 	req->pos = sector << SECTOR_SHIFT;
 	req->len = len;
-	/* 5.2.6.2: without FLUSH the driver takes each write for stable */
-	req->sync = req->write && !vhdb_vq_has_feature(vq, VIRTIO_BLK_F_FLUSH);
+	req->sync = req->write && blk_write_through(req);
 	vhdb_vq_charge(vq, len);
 	if (get_pages(req)) {
 		blk_answer_error(req, VIRTIO_BLK_S_IOERR);
@@ -549,12 +568,40 @@ static void blk_get_config(void *priv, void *config)
 	/* Both in logical blocks. */
 	c->min_io_size = LE16(min_t(u32, io_min / blk->block_size, U16_MAX));
 	c->opt_io_size = LE32(io_opt / blk->block_size);
-	c->wce = blk->write_cache;
+	c->wce = READ_ONCE(blk->writeback);
 	c->num_queues = LE16(blk->queues);
 #undef LE16
 #undef LE32
 #undef LE64
 	blk_trim_config(blk, c);
+}
+
+/*
+ * 5.2.5.2: who can choose begins with write-back, or without FLUSH with
+ * write-through. Who cannot is told what the backing is like.
+ */
+static void blk_negotiated(void *priv, u64 features)
+{
+	struct blk *blk = priv;
+
+	blk->config_wce = features & BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE);
+	WRITE_ONCE(blk->writeback, blk->config_wce ?
+		   !!(features & BIT_ULL(VIRTIO_BLK_F_FLUSH)) :
+		   blk->write_cache);
+}
+
+/* 5.2.5: of all of it, the driver may write @wce alone. */
+static int blk_set_config(void *priv, u32 off, const u8 *data, u32 len)
+{
+	const u32 wce = offsetof(struct virtio_blk_config, wce);
+	struct blk *blk = priv;
+
+	if (!blk->config_wce || off > wce || len <= wce - off)
+		return 0;
+	if (data[wce - off] > 1)
+		return -EINVAL;
+	WRITE_ONCE(blk->writeback, data[wce - off]);
+	return 0;
 }
 
 static u64 blk_device_features(void *priv)
@@ -568,6 +615,8 @@ static u64 blk_device_features(void *priv)
 
 	if (blk->readonly)
 		features |= BIT_ULL(VIRTIO_BLK_F_RO);
+	else
+		features |= BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE);
 	if (blk->queues > 1)
 		features |= BIT_ULL(VIRTIO_BLK_F_MQ);
 	return features | blk_trim_features(blk);
@@ -631,6 +680,7 @@ static void *blk_attach(const struct vhdb_attach *attach)
 	if (err)
 		goto err_wq;
 	blk->capacity = whole_blocks(blk);
+	blk->writeback = blk->write_cache;
 	return blk;
 
 err_wq:
@@ -659,10 +709,12 @@ static const struct vhdb_backend blk_backend = {
 		    BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) |
 		    BIT_ULL(VIRTIO_BLK_F_FLUSH) |
 		    BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) |
+		    BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE) |
 		    BIT_ULL(VIRTIO_BLK_F_MQ) |
 		    BIT_ULL(VIRTIO_BLK_F_DISCARD) |
 		    BIT_ULL(VIRTIO_BLK_F_WRITE_ZEROES) |
 		    BIT_ULL(VIRTIO_BLK_F_SECURE_ERASE),
+	.on_request = BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE),
 	.config_size = offsetofend(struct virtio_blk_config,
 				   secure_erase_sector_alignment),
 	.request_size = sizeof(struct blk_req),
@@ -671,7 +723,9 @@ static const struct vhdb_backend blk_backend = {
 	/* The status byte tells. */
 	.lens_implied = true,
 	.device_features = blk_device_features,
+	.negotiated = blk_negotiated,
 	.get_config = blk_get_config,
+	.set_config = blk_set_config,
 	.update = blk_update,
 	.run = blk_run,
 };

@@ -146,6 +146,9 @@ struct blk_ops {
  * @readonly: the guest may not write
  * @write_cache: whether a flush is needed to make writes stable, as it was at
  *	attach: what config space tells
+ * @config_wce: the driver may choose between the two. Process.
+ * @writeback: it has to flush what it wants to be stable; or else writes are
+ *	stable when they are complete. Config space tells.
  * @capacity: bytes, a multiple of @block_size; grows by cmpxchg
  * @block_size: logical block, bytes
  * @offset_mask: bits that a piece's place in memory must not have
@@ -161,7 +164,8 @@ struct blk_ops {
  * @bounce: pages of our own that hold payload. Any context.
  * @pin: pieces of the guest's memory that are pinned. Any context.
  *
- * Immutable after attach, but for @capacity and the last two.
+ * Immutable after attach, but for @config_wce, @writeback, @capacity and the last
+ * two.
  */
 struct blk {
 	const struct blk_ops *ops;
@@ -169,6 +173,8 @@ struct blk {
 	struct block_device *bdev;
 	bool readonly;
 	bool write_cache;
+	bool config_wce;
+	bool writeback;
 	u64 capacity;
 	u32 block_size;
 	u32 offset_mask;
@@ -202,6 +208,7 @@ void blk_req_queue(struct blk_req *req, work_func_t fn);
 void blk_req_start(struct blk_req *req, void (*submit)(struct blk_req *req));
 void blk_answer(struct blk_req *req, u8 status, u32 len);
 void blk_answer_error(struct blk_req *req, u8 status);
+bool blk_write_through(const struct blk_req *req);
 
 u64 blk_trim_features(const struct blk *blk);
 void blk_trim_config(const struct blk *blk, struct virtio_blk_config *config);

@@ -175,6 +175,6 @@ void blk_trim(struct blk_req *req)
 		return;
 	}
 	/* As of a write (5.2.6.2); a discard leaves nothing to be kept. */
-	req->sync = !vhdb_vq_has_feature(vq, VIRTIO_BLK_F_FLUSH);
+	req->sync = blk_write_through(req);
 	blk_req_start(req, req->blk->ops->trim);
 }

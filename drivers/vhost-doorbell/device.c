@@ -265,7 +265,9 @@ static int set_features(struct vhdb_device *dev, void *priv,
 	dev->allow = arg->features_allow;
 	dev->require = arg->features_require;
 	dev->possible = backend->device_features(priv) | VHDB_RING_FEATURES |
-			(VHDB_REQUEST_FEATURES & (dev->allow | dev->require));
+			VHDB_REQUEST_FEATURES;
+	dev->possible &= ~(VHDB_REQUEST_FEATURES | backend->on_request) |
+			 dev->allow | dev->require;
 	if (dev->require & ~dev->possible)
 		return -EOPNOTSUPP;
 	vhdb_device_set_dialect(dev, arg->dialect);
@@ -471,6 +473,20 @@ int vhdb_device_update(struct vhdb_device *dev, u64 *bytes)
 	return min(ret, 0);
 }
 
+/**
+ * vhdb_device_set_features() - the driver has chosen
+ * @dev: the device, no queue running
+ * @features: what; 0 when it is to choose anew
+ *
+ * Context: process, under @dev->mutex.
+ */
+void vhdb_device_set_features(struct vhdb_device *dev, u64 features)
+{
+	WRITE_ONCE(dev->features, features);
+	if (dev->backend->negotiated)
+		dev->backend->negotiated(dev->priv, features);
+}
+
 static int stop_vqs(struct vhdb_device *dev)
 {
 	u16 i;
@@ -516,7 +532,7 @@ int vhdb_device_reset_owner(struct vhdb_device *dev)
 	vhdb_call_set(&dev->log_call, VHOST_FILE_UNBIND);
 	dev->log_base = 0;
 	dev->backend_features = 0;
-	WRITE_ONCE(dev->features, 0);
+	vhdb_device_set_features(dev, 0);
 	/* Who waits for a message waits in vain. */
 	wake_up_interruptible_poll(&dev->msg_wait, EPOLLIN | EPOLLRDNORM);
 
@@ -548,7 +564,7 @@ static int reset(struct vhdb_device *dev)
 	vhdb_call_set(&dev->config_call, VHOST_FILE_UNBIND);
 	/* A client that failed within a batch is to have a fresh start. */
 	vhdb_memory_batch_drop(&dev->memory);
-	dev->features = 0;
+	vhdb_device_set_features(dev, 0);
 	dev->status = 0;
 	dev->suspended = false;
 	WRITE_ONCE(dev->needs_reset, false);

@@ -173,6 +173,7 @@ void vhdb_device_set_dialect(struct vhdb_device *dev,
 int vhdb_device_set_owner(struct vhdb_device *dev);
 int vhdb_device_reset_owner(struct vhdb_device *dev);
 int vhdb_device_start_vqs(struct vhdb_device *dev);
+void vhdb_device_set_features(struct vhdb_device *dev, u64 features);
 bool vhdb_device_owned_by_us(const struct vhdb_device *dev);
 bool vhdb_device_running(const struct vhdb_device *dev);
 u8 vhdb_device_status(const struct vhdb_device *dev);

@@ -40,7 +40,7 @@ static long set_features(struct vhdb_device *dev, void __user *argp)
 		return -EFAULT;
 	if (features & ~dev->offered)
 		return -EINVAL;
-	dev->features = features;
+	vhdb_device_set_features(dev, features);
 	return 0;
 }
 
@@ -102,8 +102,8 @@ static long get_config(struct vhdb_device *dev, void __user *argp)
 }
 
 /*
- * No field can be written by the driver. It succeeds all the same: stock QEMU
- * hands back the whole space whenever the guest writes to any of it.
+ * It succeeds also where no field can be written by the driver: stock QEMU hands
+ * back the whole space, as it was, whenever the guest writes to any of it.
  */
 static long set_config(struct vhdb_device *dev, void __user *argp)
 {
@@ -118,8 +118,11 @@ static long set_config(struct vhdb_device *dev, void __user *argp)
 			     range.len);
 	if (IS_ERR(config))
 		return PTR_ERR(config);
+	if (dev->backend->set_config)
+		ret = dev->backend->set_config(dev->priv, range.off, config,
+					       range.len);
 	kfree(config);
-	return 0;
+	return ret;
 }
 
 static long set_vring_enable(struct vhdb_device *dev, void __user *argp)

@@ -98,7 +98,7 @@ static int change_features(struct vhdb_device *dev, u64 features)
 	if (diff & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))
 		for (i = 0; i < dev->nvqs; i++)
 			dev->vqs[i].has_addr = false;
-	WRITE_ONCE(dev->features, features);
+	vhdb_device_set_features(dev, features);
 	wake_up_interruptible_poll(&dev->msg_wait, EPOLLIN | EPOLLRDNORM);
 	return 0;
 }

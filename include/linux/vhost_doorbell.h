@@ -150,13 +150,19 @@ struct vhdb_request {
  *	then what follows is not there
  * @device_id: virtio device ID
  * @features: every device feature bit that a device may offer
+ * @on_request: those of them that are offered only if ATTACH names them
  * @config_size: bytes of the device's configuration space
  * @lens_implied: with VIRTIO_F_IN_ORDER: the driver can tell what was written to
  *	a buffer without being told the length, so one used element may stand
  *	for several buffers
  * @request_size: bytes of the back end's request, &struct vhdb_request first
  * @device_features: the device feature bits that this device offers
+ * @negotiated: the driver has chosen these features, ring features included; 0
+ *	when it has reset the device. No request is in flight. Optional.
  * @get_config: writes the configuration space (@config_size bytes)
+ * @set_config: the driver writes @len bytes at @off, which are within it. What it
+ *	cannot write is left alone. 0, or -EINVAL for a value that there is not.
+ *	Requests may be in flight. Optional.
  * @update: what the device serves may have changed: looks at it again, and tells
  *	its size now, in bytes. 1 if the configuration space is another now, 0 if
  *	not, -EFBIG if it is smaller than the driver was told. Process, one at a
@@ -177,11 +183,14 @@ struct vhdb_backend {
 	u16 queues_max;
 	u32 device_id;
 	u64 features;
+	u64 on_request;
 	u32 config_size;
 	u32 request_size;
 	bool lens_implied;
 	u64 (*device_features)(void *priv);
+	void (*negotiated)(void *priv, u64 features);
 	void (*get_config)(void *priv, void *config);
+	int (*set_config)(void *priv, u32 off, const u8 *data, u32 len);
 	int (*update)(void *priv, u64 *bytes);
 	void (*run)(struct vhdb_vq *vq);
 };
