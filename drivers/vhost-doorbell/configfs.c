@@ -304,28 +304,42 @@ static ssize_t node_fd_store(struct config_item *item, const char *page,
 }
 CONFIGFS_ATTR(node_, fd);
 
-static ssize_t node_ro_show(struct config_item *item, char *page)
+static ssize_t store_flag(struct vhdb_node *node, const char *page, size_t count,
+			  u32 flag)
 {
-	return sysfs_emit(page, "%d\n", !!(READ_ONCE(to_node(item)->arg.flags) &
-					   VHOST_DOORBELL_ATTACH_RO));
-}
-
-static ssize_t node_ro_store(struct config_item *item, const char *page,
-			     size_t count)
-{
-	struct vhdb_node *node = to_node(item);
-	u64 ro;
-	int err = get_u64(page, count, 0, 1, &ro);
+	u64 on;
+	int err = get_u64(page, count, 0, 1, &on);
 
 	if (!err)
 		err = begin_change(node);
 	if (err)
 		return err;
-	node->arg.flags = ro ? VHOST_DOORBELL_ATTACH_RO : 0;
+	if (on)
+		node->arg.flags |= flag;
+	else
+		node->arg.flags &= ~flag;
 	end_change(node);
 	return count;
 }
-CONFIGFS_ATTR(node_, ro);
+
+#define NODE_FLAG(_name, _flag)						\
+static ssize_t node_##_name##_show(struct config_item *item, char *page) \
+{									\
+	return sysfs_emit(page, "%d\n",					\
+			  !!(READ_ONCE(to_node(item)->arg.flags) & (_flag))); \
+}									\
+									\
+static ssize_t node_##_name##_store(struct config_item *item,		\
+				    const char *page, size_t count)	\
+{									\
+	return store_flag(to_node(item), page, count, _flag);		\
+}									\
+									\
+CONFIGFS_ATTR(node_, _name)
+
+NODE_FLAG(ro, VHOST_DOORBELL_ATTACH_RO);
+NODE_FLAG(complete_worker, VHOST_DOORBELL_ATTACH_COMPLETE_WORKER);
+NODE_FLAG(worker_per_queue, VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE);
 
 static const char *const dialects[] = {
 	[VHOST_DOORBELL_DIALECT_AUTO] = "auto",
@@ -478,6 +492,8 @@ static struct configfs_attribute *node_attrs[] = {
 	&node_attr_path,
 	&node_attr_fd,
 	&node_attr_ro,
+	&node_attr_complete_worker,
+	&node_attr_worker_per_queue,
 	&node_attr_dialect,
 	&node_attr_queues,
 	&node_attr_queue_size,

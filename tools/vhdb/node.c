@@ -156,6 +156,12 @@ static int fill(const struct node *node,
 		{ "burst_bytes", attach->burst_bytes },
 		{ "rate_requests", attach->rate_requests },
 		{ "burst_requests", attach->burst_requests },
+		{ "poll_us", attach->poll_us },
+		{ "ro", !!(attach->flags & VHOST_DOORBELL_ATTACH_RO) },
+		{ "complete_worker",
+		  !!(attach->flags & VHOST_DOORBELL_ATTACH_COMPLETE_WORKER) },
+		{ "worker_per_queue",
+		  !!(attach->flags & VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE) },
 	};
 	const char *name = node->name;
 	size_t i;
@@ -173,8 +179,6 @@ static int fill(const struct node *node,
 	for (i = 0; !err && i < ARRAY_SIZE(numbers); i++)
 		err = set_number(name, numbers[i].attr, "%llu",
 				 numbers[i].value);
-	if (attach->flags & VHOST_DOORBELL_ATTACH_RO)
-		err = err ?: set_number(name, "ro", "%llu", 1);
 	if (node->uid >= 0)
 		err = err ?: set_number(name, "uid", "%llu", node->uid);
 	if (node->gid >= 0)

@@ -104,6 +104,11 @@ int vhdb_node_set_attach(const char *name,
 		{ "burst_bytes", attach->burst_bytes },
 		{ "rate_requests", attach->rate_requests },
 		{ "burst_requests", attach->burst_requests },
+		{ "ro", !!(attach->flags & VHOST_DOORBELL_ATTACH_RO) },
+		{ "complete_worker",
+		  !!(attach->flags & VHOST_DOORBELL_ATTACH_COMPLETE_WORKER) },
+		{ "worker_per_queue",
+		  !!(attach->flags & VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE) },
 	};
 	char fd[16];
 	size_t i;
@@ -112,7 +117,6 @@ int vhdb_node_set_attach(const char *name,
 	snprintf(fd, sizeof(fd), "%d", attach->fd);
 	ret = vhdb_node_set(name, "backend", attach->backend);
 	ret = ret ? ret : vhdb_node_set(name, "fd", fd);
-	ret = ret ? ret : vhdb_node_set(name, "ro", attach->flags ? "1" : "0");
 	ret = ret ? ret : vhdb_node_set(name, "dialect",
 					dialects[attach->dialect]);
 	if (!ret && attach->serial[0])
