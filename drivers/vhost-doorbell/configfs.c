@@ -323,16 +323,19 @@ static ssize_t store_flag(struct vhdb_node *node, const char *page, size_t count
 }
 
 #define NODE_FLAG(_name, _flag)						\
+static const u32 _name##_flag = _flag;					\
+									\
 static ssize_t node_##_name##_show(struct config_item *item, char *page) \
 {									\
-	return sysfs_emit(page, "%d\n",					\
-			  !!(READ_ONCE(to_node(item)->arg.flags) & (_flag))); \
+	u32 flags = READ_ONCE(to_node(item)->arg.flags);		\
+									\
+	return sysfs_emit(page, "%d\n", !!(flags & _name##_flag));	\
 }									\
 									\
 static ssize_t node_##_name##_store(struct config_item *item,		\
 				    const char *page, size_t count)	\
 {									\
-	return store_flag(to_node(item), page, count, _flag);		\
+	return store_flag(to_node(item), page, count, _name##_flag);	\
 }									\
 									\
 CONFIGFS_ATTR(node_, _name)
