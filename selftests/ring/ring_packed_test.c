@@ -466,6 +466,7 @@ TEST(used_batch)
 	ASSERT_EQ(0, dev_init(&d, 4, F_PACKED, 2, 1));
 	hooked = &d;
 	mock_packed_set_event(&d.vq, 0, EV_DISABLE);
+	EXPECT_EQ(2, vhdb_ring_used_pos(&d.ring));
 	vhdb_ring_push(&d.ring, 0x1234, 1, 11);
 	vhdb_ring_push(&d.ring, 7, 1, 0);
 	vhdb_ring_push(&d.ring, 0xffff, 1, ~0U);
@@ -474,6 +475,7 @@ TEST(used_batch)
 	shim_hooks.barrier = NULL;
 	EXPECT_EQ(3, flags_at_barrier);
 	EXPECT_EQ(1, vhdb_ring_base(&d.ring) >> 16);
+	EXPECT_EQ(1, vhdb_ring_used_pos(&d.ring));
 	dev_exit(&d);
 }
 

@@ -149,12 +149,14 @@ TEST_F(ring, used_element)
 	u32 id, len;
 
 	ASSERT_EQ(0, dev_init(d, 32768, variant->features, 65534, 1));
+	EXPECT_EQ(65534, vhdb_ring_used_pos(&d->ring));
 	vhdb_ring_push(&d->ring, 32767, 1, ~0U);
 	vhdb_ring_push(&d->ring, 258, 1, 0x01020304);
 	vhdb_ring_push(&d->ring, 0, 1, 0);
 	EXPECT_EQ(65534, mock_split_used_idx(&d->vq));
 	vhdb_ring_publish(&d->ring);
 	EXPECT_EQ(1, mock_split_used_idx(&d->vq));
+	EXPECT_EQ(1, vhdb_ring_used_pos(&d->ring));
 	mock_split_used(&d->vq, 65534, &id, &len);
 	EXPECT_EQ(32767, id);
 	EXPECT_EQ(~0U, len);
