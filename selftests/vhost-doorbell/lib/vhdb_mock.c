@@ -318,8 +318,13 @@ static void split_want_signal(struct vhdb_vq *vq, bool on)
 	__u16 used = vq->vr->used_idx;
 
 	if (vq->event_idx)
-		/* 2.7.10: there is no "off", only an index that is far off. */
-		__atomic_store_n(used_event(vq), htole16(on ? used : used - 1),
+		/*
+		 * 2.7.10: there is no "off", only an index that is far off. Not
+		 * the one just behind: the device may have shown that one, and
+		 * look at the event only now.
+		 */
+		__atomic_store_n(used_event(vq),
+				 htole16(on ? used : used + 0x8000),
 				 __ATOMIC_RELAXED);
 	else
 		__atomic_store_n(&vq->vr->avail->flags,
