@@ -16,7 +16,8 @@ KLOG_ANYWHERE="$KLOG_ANYWHERE|list_(add|del) (corruption|double)|refcount_t: |sc
 KLOG_ANYWHERE="$KLOG_ANYWHERE|rcu: INFO: |detected (expedited )?stalls|blocked for more than|soft lockup|LOCKUP"
 KLOG_ANYWHERE="$KLOG_ANYWHERE|DEBUG_LOCKS_WARN|lockdep is turned off|page allocation failure"
 KLOG_ANYWHERE="$KLOG_ANYWHERE|Objects remaining|still has objects|nobody cared|unregister_netdevice: waiting"
-KLOG_ANYWHERE="$KLOG_ANYWHERE|cannot create duplicate|kobject_add_internal failed"
+# For want of memory, that can fail without being wrong.
+KLOG_ANYWHERE="$KLOG_ANYWHERE|cannot create duplicate|kobject_add_internal failed for .*(-EEXIST|error: -2 )"
 # A log line, with or without its time and caller.
 KLOG_BAD="^(\[[^]]*\] ?)*($KLOG_START)|$KLOG_ANYWHERE"
 
