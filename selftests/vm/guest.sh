@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# A guest under QEMU, whose serial port and QMP are two pipes: to start it, to
-# speak with it, to wait for its end. To be sourced by bash, after lib.sh, by what
-# has set
+# A guest under QEMU, whose serial port and QMP are files: to start it, to speak
+# with it, to wait for its end. To be sourced by bash, after lib.sh, by what has set
 #
-#   work    a directory for the pipes
+#   work    a directory for the files
 #   out     where serial.log and qmp.log go
 #   qemu    the program
 #   VHDB    vhdb, if there are disks of ours
@@ -17,17 +16,21 @@
 vhdb_pid=
 watchdog_pid=
 
-# Both ways of a QEMU character device, as two named pipes, on two of our files.
-# Opened for reading and writing, so that neither side waits for the other.
-pipe_open()
+# Both ways of a QEMU character device, on two of our file descriptors: what it
+# says goes to a file, what it hears comes from a named pipe (opened both ways, so
+# that neither side waits for the other). Not a pipe for what it says: bash's read
+# with a time limit loses the byte that comes just as the time is up.
+channel_open()
 {
 	local name=$1
 
 	rm -f "$work/$name.in" "$work/$name.out"
-	mkfifo "$work/$name.in" "$work/$name.out"
+	mkfifo "$work/$name.in"
+	: >"$work/$name.out"
+	begun=()
 	case $name in
-	serial) exec {serial_in}<>"$work/serial.in" {serial_out}<>"$work/serial.out" ;;
-	qmp) exec {qmp_in}<>"$work/qmp.in" {qmp_out}<>"$work/qmp.out" ;;
+	serial) exec {serial_in}<>"$work/serial.in" {serial_out}<"$work/serial.out" ;;
+	qmp) exec {qmp_in}<>"$work/qmp.in" {qmp_out}<"$work/qmp.out" ;;
 	esac
 }
 
@@ -44,15 +47,17 @@ guest_start()
 	fi
 	# shellcheck disable=SC2054  # QEMU's own commas
 	command+=("$qemu" -nodefaults -display none -accel kvm -cpu host
-		-chardev "pipe,id=serial,path=$work/serial" -serial chardev:serial
-		-chardev "pipe,id=qmp,path=$work/qmp" -mon chardev=qmp,mode=control
+		-chardev "file,id=serial,path=$work/serial.out,input-path=$work/serial.in"
+		-serial chardev:serial
+		-chardev "file,id=qmp,path=$work/qmp.out,input-path=$work/qmp.in"
+		-mon chardev=qmp,mode=control
 		-device isa-debug-exit,iobase=0xf4,iosize=4 "$@")
-	pipe_open serial
-	pipe_open qmp
+	channel_open serial
+	channel_open qmp
 	"${command[@]}" </dev/null >>"$log" 2>&1 &
 	vhdb_pid=$!
 	deadline=$((SECONDS + limit))
-	# Ends the guest, whatever it hangs in; then nothing comes over the pipe.
+	# Ends the guest, whatever it hangs in; then nothing comes any more.
 	(
 		sleep "$limit"
 		echo "$VHDB_NAME: no end after $limit s" >>"$log"
@@ -123,24 +128,46 @@ shutdown_unwatch()
 	}
 }
 
-# The next line from the serial port, in $line; also into the log. Fails after
-# $1 seconds, or once the guest is gone.
+# A twentieth of a second, or a little more, without a process.
+nap()
+{
+	[ -n "${idle:-}" ] || {
+		rm -f "$work/idle"
+		mkfifo "$work/idle"
+		exec {idle}<>"$work/idle"
+	}
+	read -r -t 0.05 -u "$idle" || true
+}
+
+# line_from FD SECONDS: the next whole line that QEMU writes there, in $line. Fails
+# after the time, or once the guest is gone and has left no line; the beginning of
+# a line is kept for the next call.
 line=
+declare -A begun=()
+line_from()
+{
+	local until=$((SECONDS + $2)) part gone=false
+
+	while ! IFS= read -r -u "$1" part; do
+		begun[$1]+=$part
+		if $gone || [ $SECONDS -gt $until ] || [ $SECONDS -ge "$deadline" ]; then
+			line=
+			return 1
+		fi
+		# What it said last is still read.
+		guest_alive || gone=true
+		$gone || nap
+	done
+	line=${begun[$1]:-}$part
+	line=${line%$'\r'}
+	begun[$1]=
+}
+
+# The next line from the serial port, in $line; also into the log.
 serial_line()
 {
-	local until=$((SECONDS + $1)) part
-
-	line=
-	while [ $SECONDS -le $until ] && [ $SECONDS -lt "$deadline" ]; do
-		if IFS= read -r -t 1 -u "$serial_out" part; then
-			line=${line}${part%$'\r'}
-			printf '%s\n' "$line" >>"$out/serial.log"
-			return
-		fi
-		line+=$part
-		guest_alive || return 1
-	done
-	return 1
+	line_from "$serial_out" "$1" || return
+	printf '%s\n' "$line" >>"$out/serial.log"
 }
 
 go()
@@ -148,21 +175,27 @@ go()
 	echo go >&"$serial_in"
 }
 
+# The next line of QMP, in $line; also into the log.
+qmp_line()
+{
+	line_from "$qmp_out" "$1" || return
+	printf '%s\n' "${line:0:500}" >>"$out/qmp.log"
+}
+
 # qmp COMMAND [ARGUMENTS]: the answer is printed.
 qmp()
 {
-	local answer
+	local line
 
 	printf '{ "execute": "%s"%s }\n' "$1" "${2:+, \"arguments\": $2}" >&"$qmp_in"
-	while IFS= read -r -t 20 -u "$qmp_out" answer; do
-		printf '%s\n' "${answer:0:500}" >>"$out/qmp.log"
-		case $answer in
+	while qmp_line 20; do
+		case $line in
 		*'"return"'*)
-			printf '%s\n' "$answer"
+			printf '%s\n' "$line"
 			return
 			;;
 		*'"error"'*)
-			warn "QMP: $answer"
+			warn "QMP: $line"
 			return 1
 			;;
 		esac
