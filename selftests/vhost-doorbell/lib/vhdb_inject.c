@@ -2,6 +2,7 @@
 /*
  * Failures on purpose; see vhdb_inject.h.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,9 @@
 
 #include "vhdb_dev.h"
 #include "vhdb_inject.h"
+
+/* No step has as many; more would mean that it never succeeds */
+#define MAX_FAILURES	2000
 
 #define FAULTS		"/sys/kernel/debug/"
 
@@ -69,4 +73,51 @@ bool vhdb_inject_end(int fd)
 		return false;
 	vhdb_inject_set(fd, 0);
 	return atoi(text) == 0;
+}
+
+/* One step, with its failure number @nth: was there one? -1 if it ended wrong. */
+static int take(const struct vhdb_inject_life *l, unsigned int step,
+		unsigned int nth)
+{
+	bool failed, right;
+	int ret;
+
+	failed = l->take(l->life, step, nth, &ret);
+	right = !ret || (failed && (ret == -ENOMEM || ret == -EFAULT));
+	if (right && ret) {
+		l->take(l->life, step, 0, &ret);
+		right = !ret;
+	}
+	if (!right)
+		printf("# step \"%s\", its failure %u: %d\n", l->name(step),
+		       nth, ret);
+	return right ? failed : -1;
+}
+
+int vhdb_inject_rounds(const struct vhdb_inject_life *l)
+{
+	unsigned int failures[l->steps], nth, s;
+	bool any = true;
+	int failed, total = 0;
+
+	for (s = 0; s < l->steps; s++)
+		failures[s] = 0;
+	for (nth = 1; any; nth++) {
+		if (nth >= MAX_FAILURES) {
+			printf("# more than %u failures\n", nth);
+			return -1;
+		}
+		any = false;
+		for (s = 0; s < l->steps; s++) {
+			failed = take(l, s, nth);
+			if (failed < 0)
+				return -1;
+			any |= failed;
+			failures[s] += failed;
+			total += failed;
+		}
+	}
+	for (s = 0; s < l->steps; s++)
+		printf("# %s: %u\n", l->name(s), failures[s]);
+	return total;
 }
