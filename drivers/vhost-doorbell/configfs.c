@@ -378,60 +378,43 @@ CONFIGFS_ATTR(node_, dialect);
 
 /* ---- attributes: the device node ---- */
 
-static ssize_t node_uid_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_kuid_munged(current_user_ns(),
-							 to_node(item)->uid));
+/* The owner's numbers: kuid_t and kgid_t, as the writer's namespace has them */
+#define NODE_OWNER_SHOW(_name)						\
+static ssize_t node_##_name##_show(struct config_item *item, char *page) \
+{									\
+	return sysfs_emit(page, "%u\n",					\
+			  from_k##_name##_munged(current_user_ns(),	\
+						 to_node(item)->_name));	\
 }
 
-static ssize_t node_uid_store(struct config_item *item, const char *page,
-			      size_t count)
-{
-	struct vhdb_node *node = to_node(item);
-	kuid_t uid;
-	u64 id;
-	int err = get_u64(page, count, 10, U32_MAX, &id);
-
-	if (err)
-		return err;
-	uid = make_kuid(current_user_ns(), id);
-	if (!uid_valid(uid))
-		return -EINVAL;
-	err = begin_change(node);
-	if (err)
-		return err;
-	node->uid = uid;
-	end_change(node);
-	return count;
+#define NODE_OWNER_STORE(_name)						\
+static ssize_t node_##_name##_store(struct config_item *item,		\
+				    const char *page, size_t count)	\
+{									\
+	struct vhdb_node *node = to_node(item);				\
+	k##_name##_t owner, *field = &node->_name;			\
+	u64 id;								\
+	int err = get_u64(page, count, 10, U32_MAX, &id);		\
+									\
+	if (err)							\
+		return err;						\
+	owner = make_k##_name(current_user_ns(), id);			\
+	if (!_name##_valid(owner))					\
+		return -EINVAL;						\
+	err = begin_change(node);					\
+	if (err)							\
+		return err;						\
+	*field = owner;							\
+	end_change(node);						\
+	return count;							\
 }
+
+NODE_OWNER_SHOW(uid)
+NODE_OWNER_STORE(uid)
 CONFIGFS_ATTR(node_, uid);
 
-static ssize_t node_gid_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%u\n", from_kgid_munged(current_user_ns(),
-							 to_node(item)->gid));
-}
-
-static ssize_t node_gid_store(struct config_item *item, const char *page,
-			      size_t count)
-{
-	struct vhdb_node *node = to_node(item);
-	kgid_t gid;
-	u64 id;
-	int err = get_u64(page, count, 10, U32_MAX, &id);
-
-	if (err)
-		return err;
-	gid = make_kgid(current_user_ns(), id);
-	if (!gid_valid(gid))
-		return -EINVAL;
-	err = begin_change(node);
-	if (err)
-		return err;
-	node->gid = gid;
-	end_change(node);
-	return count;
-}
+NODE_OWNER_SHOW(gid)
+NODE_OWNER_STORE(gid)
 CONFIGFS_ATTR(node_, gid);
 
 static ssize_t node_mode_show(struct config_item *item, char *page)
