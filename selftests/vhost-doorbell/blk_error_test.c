@@ -42,10 +42,9 @@ FIXTURE_SETUP(error)
 	struct vhdb_opts opts = { .queues = 2 };
 
 	memset(&self->disk, 0, sizeof(self->disk));
-	self->fd = -1;
-	if (!vhdb_present() || vhdb_testdisk_load())
+	self->fd = vhdb_present() ? vhdb_testdisk_open() : -ENODEV;
+	if (self->fd == -ENODEV)
 		SKIP(return, "no " VHDB_PATH " or no test module");
-	self->fd = open(VHDB_TESTDISK, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vhdb_disk_create(&self->disk, self->fd, &opts,
 				      variant->features, DATA_BYTES));
@@ -56,8 +55,7 @@ FIXTURE_TEARDOWN(error)
 {
 	vhdb_testdisk_set("hold_op", VHDB_OP_NONE);
 	vhdb_disk_destroy(&self->disk);
-	close(self->fd);
-	EXPECT_EQ(0, vhdb_testdisk_unload());
+	EXPECT_EQ(0, vhdb_testdisk_close(self->fd));
 }
 
 /* Ranges of 8 sectors, 16 apart, from @sector on, at the start of the data */

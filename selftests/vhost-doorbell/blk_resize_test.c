@@ -237,10 +237,9 @@ FIXTURE(device) {
 FIXTURE_SETUP(device)
 {
 	memset(&self->disk, 0, sizeof(self->disk));
-	self->fd = -1;
-	if (!vhdb_present() || vhdb_testdisk_load())
+	self->fd = vhdb_present() ? vhdb_testdisk_open() : -ENODEV;
+	if (self->fd == -ENODEV)
 		SKIP(return, "no " VHDB_PATH " or no test module");
-	self->fd = open(VHDB_TESTDISK, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vhdb_disk_create(&self->disk, self->fd, NULL, ALL,
 				      DATA_BYTES));
@@ -250,8 +249,7 @@ FIXTURE_SETUP(device)
 FIXTURE_TEARDOWN(device)
 {
 	vhdb_disk_destroy(&self->disk);
-	close(self->fd);
-	EXPECT_EQ(0, vhdb_testdisk_unload());
+	EXPECT_EQ(0, vhdb_testdisk_close(self->fd));
 }
 
 #define SECTORS	VHDB_TESTDISK_SECTORS

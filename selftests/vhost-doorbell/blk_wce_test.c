@@ -34,18 +34,16 @@ FIXTURE_SETUP(wce)
 {
 	memset(&self->disk, 0, sizeof(self->disk));
 	self->disk.dev.fd = -1;
-	self->fd = -1;
-	if (!vhdb_present() || vhdb_testdisk_load())
+	self->fd = vhdb_present() ? vhdb_testdisk_open() : -ENODEV;
+	if (self->fd == -ENODEV)
 		SKIP(return, "no " VHDB_PATH " or no test module");
-	self->fd = open(VHDB_TESTDISK, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
 }
 
 FIXTURE_TEARDOWN(wce)
 {
 	vhdb_disk_destroy(&self->disk);
-	close(self->fd);
-	EXPECT_EQ(0, vhdb_testdisk_unload());
+	EXPECT_EQ(0, vhdb_testdisk_close(self->fd));
 }
 
 static int create(struct vhdb_disk *disk, int fd, const struct vhdb_opts *opts,

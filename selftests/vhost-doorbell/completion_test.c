@@ -55,10 +55,9 @@ FIXTURE_SETUP(completion)
 
 	memset(&self->disk, 0, sizeof(self->disk));
 	self->disk.dev.fd = -1;
-	self->fd = -1;
-	if (!vhdb_present() || vhdb_testdisk_load())
+	self->fd = vhdb_present() ? vhdb_testdisk_open() : -ENODEV;
+	if (self->fd == -ENODEV)
 		SKIP(return, "no " VHDB_PATH " or no test module");
-	self->fd = open(VHDB_TESTDISK, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vhdb_disk_create(&self->disk, self->fd, &opts, ALL,
 				      DATA_BYTES));
@@ -71,8 +70,7 @@ FIXTURE_TEARDOWN(completion)
 	vhdb_testdisk_set("hold_op", VHDB_OP_NONE);
 	EXPECT_EQ(0, trace_end());
 	vhdb_disk_destroy(&self->disk);
-	close(self->fd);
-	EXPECT_EQ(0, vhdb_testdisk_unload());
+	EXPECT_EQ(0, vhdb_testdisk_close(self->fd));
 }
 
 /* Reads that the storage keeps for now: 0 when it has all of them */

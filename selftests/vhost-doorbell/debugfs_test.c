@@ -63,12 +63,11 @@ FIXTURE_SETUP(seen)
 
 	memset(&self->disk, 0, sizeof(self->disk));
 	self->disk.dev.fd = -1;
-	self->fd = -1;
-	if (!vhdb_present() || vhdb_testdisk_load())
+	self->fd = vhdb_present() ? vhdb_testdisk_open() : -ENODEV;
+	if (self->fd == -ENODEV)
 		SKIP(return, "no " VHDB_PATH " or no test module");
-	mount("none", DEBUGFS, "debugfs", 0, NULL);
-	self->fd = open(VHDB_TESTDISK, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
+	mount("none", DEBUGFS, "debugfs", 0, NULL);
 	ASSERT_EQ(0, vhdb_disk_create(&self->disk, self->fd, &opts, ALL,
 				      DATA_BYTES));
 	self->id = id_of(self->disk.dev.fd);
@@ -79,8 +78,7 @@ FIXTURE_TEARDOWN(seen)
 {
 	vhdb_testdisk_set("hold_op", VHDB_OP_NONE);
 	vhdb_disk_destroy(&self->disk);
-	close(self->fd);
-	EXPECT_EQ(0, vhdb_testdisk_unload());
+	EXPECT_EQ(0, vhdb_testdisk_close(self->fd));
 }
 
 #define LOOK(name) \

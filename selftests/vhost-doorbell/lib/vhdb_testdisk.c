@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See vhdb_testdisk.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,26 +12,35 @@
 #define MODULE		"vhdb_disk_test_mod"
 #define PARAMETERS	"/sys/module/" MODULE "/parameters/"
 
-int vhdb_testdisk_load(void)
-{
-	int ret;
-
-	/* One that died before it could unload it */
-	vhdb_testdisk_unload();
-	ret = vhdb_module_load(MODULE);
-	if (ret)
-		return ret == -EEXIST ? -EBUSY : -ENODEV;
-	return vhdb_wait_for(!access(VHDB_TESTDISK, F_OK)) ? 0 : -ENODEV;
-}
-
-int vhdb_testdisk_unload(void)
+static int unload(void)
 {
 	if (!vhdb_module_loaded(MODULE))
 		return 0;
-	/* A failed test may have left it stalled. */
+	/* A test may have left it stalled. */
 	vhdb_testdisk_set("hold_op", VHDB_OP_NONE);
 	/* Somebody (udev, say) may be having a last look. */
 	return vhdb_wait_for(!vhdb_module_delete(MODULE)) ? 0 : -EBUSY;
+}
+
+int vhdb_testdisk_open(void)
+{
+	int ret, fd;
+
+	/* One that died before it could unload it */
+	unload();
+	ret = vhdb_module_load(MODULE);
+	if (ret)
+		return ret == -EEXIST ? -EBUSY : -ENODEV;
+	if (!vhdb_wait_for(!access(VHDB_TESTDISK, F_OK)))
+		return -ENODEV;
+	fd = open(VHDB_TESTDISK, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int vhdb_testdisk_close(int fd)
+{
+	close(fd);
+	return unload();
 }
 
 int vhdb_testdisk_set(const char *name, long value)

@@ -19,10 +19,10 @@
 #define VHDB_OP_SECURE_ERASE	5
 #define VHDB_OP_WRITE_ZEROES	9
 
-/* -ENODEV if the module is not there */
-int vhdb_testdisk_load(void);
-/* Nothing uses it any more. 0 or -errno */
-int vhdb_testdisk_unload(void);
+/* Loads the module and opens the device: -ENODEV if the module is not there */
+int vhdb_testdisk_open(void);
+/* Closes it; nothing uses it any more. 0 or -errno */
+int vhdb_testdisk_close(int fd);
 /* A knob or counter, by its name: 0 or -errno, and the value */
 int vhdb_testdisk_set(const char *name, long value);
 long vhdb_testdisk_get(const char *name);
