@@ -613,9 +613,10 @@ static u64 blk_device_features(void *priv)
 		       BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) |
 		       BIT_ULL(VIRTIO_BLK_F_FLUSH);
 
+	/* 5.2.5.2: never CONFIG_WCE without FLUSH */
 	if (blk->readonly)
 		features |= BIT_ULL(VIRTIO_BLK_F_RO);
-	else
+	else if (blk->may_flush)
 		features |= BIT_ULL(VIRTIO_BLK_F_CONFIG_WCE);
 	if (blk->queues > 1)
 		features |= BIT_ULL(VIRTIO_BLK_F_MQ);
@@ -659,6 +660,7 @@ static void *blk_attach(const struct vhdb_attach *attach)
 	share_init(&blk->pin, BLK_PIN_MAX);
 	blk->file = attach->file;
 	blk->readonly = attach->readonly;
+	blk->may_flush = attach->features & BIT_ULL(VIRTIO_BLK_F_FLUSH);
 	blk->queues = attach->queues;
 	blk->block_size = size;
 	memcpy(blk->serial, attach->serial, sizeof(blk->serial));

@@ -144,6 +144,7 @@ struct blk_ops {
  * @file: the backing
  * @bdev: the backing, if it is a block device
  * @readonly: the guest may not write
+ * @may_flush: ATTACH lets FLUSH be offered
  * @write_cache: whether a flush is needed to make writes stable, as it was at
  *	attach: what config space tells
  * @config_wce: the driver may choose between the two. Process.
@@ -172,6 +173,7 @@ struct blk {
 	struct file *file;
 	struct block_device *bdev;
 	bool readonly;
+	bool may_flush;
 	bool write_cache;
 	bool config_wce;
 	bool writeback;

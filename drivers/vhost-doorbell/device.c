@@ -183,6 +183,8 @@ static int check_attach(const struct vhost_doorbell_attach *arg,
 	*attach = (struct vhdb_attach){
 		.readonly = arg->flags & VHOST_DOORBELL_ATTACH_RO,
 		.logical_block_size = arg->logical_block_size,
+		.features = arg->features_allow ?
+			    arg->features_allow | arg->features_require : ~0ULL,
 	};
 	memcpy(attach->serial, arg->serial, sizeof(attach->serial));
 

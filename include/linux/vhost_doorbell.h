@@ -84,6 +84,7 @@ static inline bool vhdb_hook_rung(const void *key)
  * @queue_size: largest queue size, in descriptors
  * @logical_block_size: as given, 0 for the back end's choice
  * @serial: as given
+ * @features: the feature bits that may be offered
  */
 struct vhdb_attach {
 	struct file *file;
@@ -92,6 +93,7 @@ struct vhdb_attach {
 	u32 queue_size;
 	u32 logical_block_size;
 	char serial[20];
+	u64 features;
 };
 
 /**

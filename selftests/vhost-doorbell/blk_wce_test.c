@@ -199,4 +199,23 @@ TEST_F(wce, offered_if_named)
 	disk->dev.fd = -1;
 }
 
+/* 5.2.5.2: not without FLUSH */
+TEST_F(wce, not_offered_without_flush)
+{
+	struct vhdb_opts opts = { .allow = ALL & ~FLUSH };
+	struct vhdb_disk *disk = &self->disk;
+
+	ASSERT_EQ(0, create(disk, self->fd, &opts, ALL));
+	EXPECT_FALSE(disk->dev.features & (CONFIG_WCE | FLUSH));
+	vhdb_disk_destroy(disk);
+
+	memset(disk, 0, sizeof(*disk));
+	opts.require = CONFIG_WCE;
+	EXPECT_EQ(-EOPNOTSUPP, create(disk, self->fd, &opts, ALL));
+	memset(disk, 0, sizeof(*disk));
+	opts.require = CONFIG_WCE | FLUSH;
+	ASSERT_EQ(0, create(disk, self->fd, &opts, ALL));
+	EXPECT_EQ(CONFIG_WCE | FLUSH, disk->dev.features & (CONFIG_WCE | FLUSH));
+}
+
 TEST_HARNESS_MAIN

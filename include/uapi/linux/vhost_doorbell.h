@@ -185,10 +185,10 @@ struct vhost_doorbell_backend_info {
  *	that are safe with stock clients. Bits that are offered on request only
  *	(those that stock clients mishandle: VIRTIO_F_RING_PACKED,
  *	VIRTIO_F_IN_ORDER, VIRTIO_F_RING_RESET; of "blk" also
- *	VIRTIO_BLK_F_CONFIG_WCE, for disks that are not read-only) are offered if
- *	they are named here. In the classic dialect VIRTIO_F_RING_PACKED is
- *	safe: its clients name what they take; and VHOST_F_LOG_ALL is offered
- *	whatever is here.
+ *	VIRTIO_BLK_F_CONFIG_WCE, for disks that are not read-only and may offer
+ *	VIRTIO_BLK_F_FLUSH, too) are offered if they are named here. In the
+ *	classic dialect VIRTIO_F_RING_PACKED is safe: its clients name what they
+ *	take; and VHOST_F_LOG_ALL is offered whatever is here.
  * @features_require: virtio feature bits without which the driver's
  *	FEATURES_OK is refused; they are offered even if not in @features_allow
  * @queues: number of queues; 0 for one
