@@ -278,9 +278,9 @@ int vhdb_split_init(struct vhdb_ring *ring, u32 base);
 int vhdb_split_pop(struct vhdb_ring *ring, struct vhdb_chain *chains, u32 max);
 int vhdb_split_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
 			    u32 max);
-bool vhdb_split_has_work(struct vhdb_ring *ring);
+bool vhdb_split_has_work(struct vhdb_ring *ring, u32 nr);
 void vhdb_split_disable_notify(struct vhdb_ring *ring);
-void vhdb_split_enable_notify(struct vhdb_ring *ring);
+void vhdb_split_enable_notify(struct vhdb_ring *ring, u32 nr);
 bool vhdb_split_publish(struct vhdb_ring *ring);
 
 /* ring_packed.c */
@@ -288,9 +288,9 @@ int vhdb_packed_init(struct vhdb_ring *ring, u32 base);
 int vhdb_packed_pop(struct vhdb_ring *ring, struct vhdb_chain *chains, u32 max);
 int vhdb_packed_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
 			     u32 max);
-bool vhdb_packed_has_work(struct vhdb_ring *ring);
+bool vhdb_packed_has_work(struct vhdb_ring *ring, u32 nr);
 void vhdb_packed_disable_notify(struct vhdb_ring *ring);
-void vhdb_packed_enable_notify(struct vhdb_ring *ring);
+void vhdb_packed_enable_notify(struct vhdb_ring *ring, u32 nr);
 bool vhdb_packed_publish(struct vhdb_ring *ring);
 
 /* ring.c */
@@ -350,8 +350,8 @@ static inline int vhdb_ring_pop(struct vhdb_ring *ring,
  */
 static inline bool vhdb_ring_has_work(struct vhdb_ring *ring)
 {
-	return ring->packed ? vhdb_packed_has_work(ring) :
-			      vhdb_split_has_work(ring);
+	return ring->packed ? vhdb_packed_has_work(ring, 1) :
+			      vhdb_split_has_work(ring, 1);
 }
 
 /**
@@ -371,6 +371,34 @@ static inline void vhdb_ring_disable_notify(struct vhdb_ring *ring)
 }
 
 /**
+ * vhdb_ring_notify_ahead() - ask the driver to ring
+ * @ring: the ring
+ * @nr: when there are so many more: 1 for the next buffer. Packed: so many
+ *	slots. More than 1 with event indices only, and up to the queue size;
+ *	what comes in front of the last of them is rung for by nobody.
+ *
+ * Context: available side.
+ * Return: true if so many came in the meantime; nobody will ring for those, so
+ * the caller goes on serving.
+ */
+static inline bool vhdb_ring_notify_ahead(struct vhdb_ring *ring, u32 nr)
+{
+	if (ring->packed)
+		vhdb_packed_enable_notify(ring, nr);
+	else
+		vhdb_split_enable_notify(ring, nr);
+
+	/*
+	 * The wish is seen before the ring is looked at. Pairs with the
+	 * driver's barrier between making a buffer available and reading the
+	 * wish (2.7.13.4.1, 2.8.21.3).
+	 */
+	virt_mb();
+	return ring->packed ? vhdb_packed_has_work(ring, nr) :
+			      vhdb_split_has_work(ring, nr);
+}
+
+/**
  * vhdb_ring_enable_notify() - ask the driver to ring for the next buffer
  * @ring: the ring
  *
@@ -380,18 +408,7 @@ static inline void vhdb_ring_disable_notify(struct vhdb_ring *ring)
  */
 static inline bool vhdb_ring_enable_notify(struct vhdb_ring *ring)
 {
-	if (ring->packed)
-		vhdb_packed_enable_notify(ring);
-	else
-		vhdb_split_enable_notify(ring);
-
-	/*
-	 * The wish is seen before the ring is looked at. Pairs with the
-	 * driver's barrier between making a buffer available and reading the
-	 * wish (2.7.13.4.1, 2.8.21.3).
-	 */
-	virt_mb();
-	return vhdb_ring_has_work(ring);
+	return vhdb_ring_notify_ahead(ring, 1);
 }
 
 /* 2.7.8: writes a used element of a split ring that stands for @nr buffers. */

@@ -283,19 +283,33 @@ int vhdb_packed_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
 	return packed_pop(ring, chains, max, true);
 }
 
+/* The slot that is @nr behind the next one, and AVAIL and USED in its lap. */
+static u32 slot_ahead(const struct vhdb_ring *ring, u32 nr, u16 *flags)
+{
+	u32 at = ring->last_avail + nr;
+
+	if (at >= ring->num) {
+		at -= ring->num;
+		*flags ^= VHDB_PACKED_F_BOTH;
+	}
+	return at;
+}
+
 /**
  * vhdb_packed_has_work() - vhdb_ring_has_work() for this layout
  * @ring: the ring
+ * @nr: are there so many slots?
  *
  * Context: available side.
- * Return: true if the next descriptor is available.
+ * Return: true if the last of them is available.
  */
-bool vhdb_packed_has_work(struct vhdb_ring *ring)
+bool vhdb_packed_has_work(struct vhdb_ring *ring, u32 nr)
 {
-	const struct vring_packed_desc *d = &ring->slot[ring->last_avail];
+	u16 flags = ring->avail_flags;
+	u32 at = slot_ahead(ring, nr - 1, &flags);
 
-	return is_available(le16_to_cpu(READ_ONCE(d->flags)),
-			    ring->avail_flags);
+	return is_available(le16_to_cpu(READ_ONCE(ring->slot[at].flags)),
+			    flags);
 }
 
 /**
@@ -312,16 +326,18 @@ void vhdb_packed_disable_notify(struct vhdb_ring *ring)
 /**
  * vhdb_packed_enable_notify() - the wish of vhdb_ring_enable_notify()
  * @ring: the ring
+ * @nr: for how many slots
  *
  * 2.8.10: for a certain descriptor only if event indices were negotiated.
  *
  * Context: available side.
  */
-void vhdb_packed_enable_notify(struct vhdb_ring *ring)
+void vhdb_packed_enable_notify(struct vhdb_ring *ring, u32 nr)
 {
-	u16 at = ring->last_avail;
+	u16 flags = ring->avail_flags;
+	u16 at = slot_ahead(ring, nr - 1, &flags);
 
-	if (ring->avail_flags & VHDB_PACKED_F_AVAIL)
+	if (flags & VHDB_PACKED_F_AVAIL)
 		at |= RING_WRAP;
 	if (ring->event_idx)
 		event_write(ring->device_event, at, VRING_PACKED_EVENT_FLAG_DESC);

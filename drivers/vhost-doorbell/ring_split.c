@@ -328,14 +328,17 @@ int vhdb_split_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
 /**
  * vhdb_split_has_work() - vhdb_ring_has_work() for this layout
  * @ring: the ring
+ * @nr: are there so many?
  *
  * Context: available side.
- * Return: true if the driver's index has moved.
+ * Return: true if the driver's index is so far ahead.
  */
-bool vhdb_split_has_work(struct vhdb_ring *ring)
+bool vhdb_split_has_work(struct vhdb_ring *ring, u32 nr)
 {
-	return ring->avail_seen != ring->last_avail ||
-	       ring_read16(&ring->avail->idx) != ring->last_avail;
+	u16 idx = ring_read16(&ring->avail->idx);
+
+	return (u16)(ring->avail_seen - ring->last_avail) >= nr ||
+	       (u16)(idx - ring->last_avail) >= nr;
 }
 
 /**
@@ -356,16 +359,17 @@ void vhdb_split_disable_notify(struct vhdb_ring *ring)
 /**
  * vhdb_split_enable_notify() - the wish of vhdb_ring_enable_notify()
  * @ring: the ring
+ * @nr: for how many
  *
  * 2.7.10.2: through avail_event if event indices were negotiated, else
  * through flags.
  *
  * Context: available side.
  */
-void vhdb_split_enable_notify(struct vhdb_ring *ring)
+void vhdb_split_enable_notify(struct vhdb_ring *ring, u32 nr)
 {
 	if (ring->event_idx)
-		ring_write16(avail_event(ring), ring->last_avail);
+		ring_write16(avail_event(ring), ring->last_avail + nr - 1);
 	else
 		ring_write16(&ring->used->flags, 0);
 }

@@ -430,6 +430,45 @@ TEST_F(any, enable_notify_packed)
 	dev_exit(d);
 }
 
+/* 2.8.10: the slot that is so far ahead, at each position, over the end. */
+TEST_F(any, notify_ahead_packed)
+{
+	struct mock_seg seg = { .addr = ADDR(0), .len = 1 };
+	struct mock_buf buf = { .segs = &seg, .nr_out = 1 };
+	u16 off_wrap, flags, want, nr, i, j;
+	struct dev *d = &self->d;
+	struct mock_used used;
+
+	if (!(variant->features & F_PACKED) ||
+	    !(variant->features & F_EVENT_IDX))
+		return;
+	ASSERT_EQ(0, dev_init(d, 5, variant->features, 3, 1));
+	for (i = 0; i < 100; i++) {
+		nr = i % 5 + 1;
+		want = d->vq.next_avail + nr - 1;
+		if ((want & (WRAP - 1)) >= 5)
+			want = (want - 5) ^ WRAP;
+		for (j = 1; j <= nr; j++) {
+			ASSERT_FALSE(vhdb_ring_notify_ahead(&d->ring, nr));
+			mock_packed_device_event(&d->vq, &off_wrap, &flags);
+			ASSERT_EQ(EV_DESC, flags);
+			ASSERT_EQ(want, off_wrap);
+			ASSERT_EQ(0, mock_add(&d->vq, &buf));
+			mock_show(&d->vq);
+			ASSERT_EQ(j == nr, mock_need_kick(&d->vq));
+		}
+		ASSERT_TRUE(vhdb_ring_notify_ahead(&d->ring, nr));
+		for (j = 0; j < nr; j++) {
+			ASSERT_EQ(1, vhdb_ring_pop(&d->ring, &d->chain));
+			vhdb_ring_push(&d->ring, d->chain.id, 1, 0);
+		}
+		vhdb_ring_publish(&d->ring);
+		for (j = 0; j < nr; j++)
+			ASSERT_EQ(1, mock_get(&d->vq, &used));
+	}
+	dev_exit(d);
+}
+
 /* ---- Used descriptors ---- */
 
 /*

@@ -326,6 +326,46 @@ TEST_F(ring, enable_notify)
 	dev_exit(d);
 }
 
+/* 2.7.10.2: at all positions: it is rung for the one that is so far ahead. */
+TEST_F(ring, notify_ahead)
+{
+	struct mock_seg seg = { .addr = ADDR(0), .len = 1 };
+	struct mock_buf buf = { .segs = &seg, .nr_out = 1 };
+	struct dev *d = &self->d;
+	struct mock_used used;
+	u32 i, j, nr;
+	u16 pos = 0x1234;
+
+	if (!(variant->features & F_EVENT_IDX))
+		return;
+	ASSERT_EQ(0, dev_init(d, 4, variant->features, pos, 1));
+	for (i = 0; i < 65536 / SLOWER / 4 + 10; i++) {
+		nr = i % 4 + 1;
+		for (j = 1; j <= nr; j++) {
+			ASSERT_FALSE(vhdb_ring_notify_ahead(&d->ring, nr));
+			ASSERT_EQ((u16)(pos + nr - 1),
+				  mock_split_avail_event(&d->vq));
+			ASSERT_EQ(0, mock_add(&d->vq, &buf));
+			mock_show(&d->vq);
+			ASSERT_EQ(j == nr, mock_need_kick(&d->vq));
+		}
+		ASSERT_TRUE(vhdb_ring_notify_ahead(&d->ring, nr));
+		for (j = 0; j < nr; j++) {
+			/* Some were seen before, and one more is there. */
+			ASSERT_TRUE(vhdb_ring_notify_ahead(&d->ring, nr - j));
+			ASSERT_FALSE(vhdb_ring_notify_ahead(&d->ring,
+							    nr - j + 1));
+			ASSERT_EQ(1, vhdb_ring_pop(&d->ring, &d->chain));
+			vhdb_ring_push(&d->ring, d->chain.id, 1, 0);
+		}
+		vhdb_ring_publish(&d->ring);
+		for (j = 0; j < nr; j++)
+			ASSERT_EQ(1, mock_get(&d->vq, &used));
+		pos += nr;
+	}
+	dev_exit(d);
+}
+
 /* ---- In the middle of the engine ---- */
 
 static u32 barriers[3];
