@@ -130,6 +130,8 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 		vhdb_kick_unhook(&dev->vqs[i].kick);
 	stop_leaving(dev);
 	vhdb_limit_stop(&dev->limit);
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_vq_halt(&dev->vqs[i]);
 	vhdb_pool_destroy(dev);
 	for (i = 0; i < dev->nvqs; i++) {
 		/* What was left to a worker. */

@@ -226,12 +226,14 @@ static bool out_of_budget(const struct vhdb_vq *vq)
 /* One bounded run. Is there more? */
 static bool serve(struct vhdb_vq *vq)
 {
+	u32 ahead = 1;
 	bool more;
 
 	vq->run_stats.wakeups++;
 	trace_vhdb_run(vq->dev, vq->index);
 
 	vhdb_poll_begin(vq);
+	vhdb_coalesce_begin(vq);
 	vhdb_ring_disable_notify(&vq->ring);
 	if (vq->log.ring)
 		vhdb_log_event(vq);
@@ -245,11 +247,15 @@ static bool serve(struct vhdb_vq *vq)
 	/* So they do over a rate limit, whose timer will call. */
 	if (READ_ONCE(vq->throttled))
 		return false;
+	if (!vq->missing)
+		ahead = vhdb_coalesce_ahead(vq);
 	/* And while it pays to look out for a buffer. */
-	if (!vq->missing && vhdb_poll_start(vq))
+	if (!vq->missing && ahead == 1 && vhdb_poll_start(vq))
 		return false;
 	/* Otherwise a buffer that came while they were off is ours. */
-	more = vhdb_ring_enable_notify(&vq->ring);
+	more = vhdb_ring_notify_ahead(&vq->ring, ahead);
+	if (!more && ahead > 1)
+		vhdb_coalesce_wait(vq, ahead);
 	if (vq->log.ring)
 		vhdb_log_event(vq);
 	/* What it waits for starts the next run, or a kick, to ask again. */
@@ -344,6 +350,7 @@ void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index)
 	init_llist_head(&vq->done);
 	init_llist_head(&vq->free);
 	vhdb_work_init(&vq->work, vq_run);
+	vhdb_coalesce_init(vq);
 	vhdb_miss_init(vq);
 	vhdb_kick_init(&vq->kick, &vq->work, dev, index);
 }
@@ -445,6 +452,7 @@ static int take_ring(struct vhdb_vq *vq)
 	mutex_lock(&vq->mutex);
 	vq->ready = true;
 	vhdb_poll_reset(vq);
+	vhdb_coalesce_reset(vq);
 	if (vq->log.ring)
 		vhdb_log_event(vq);
 	mutex_unlock(&vq->mutex);
@@ -516,6 +524,8 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 	vq->ringless = false;
 	vq->deferred = NULL;
 	mutex_unlock(&vq->mutex);
+	/* Before it can be freed; no run starts the timer any more. */
+	vhdb_coalesce_stop(vq);
 	err = wait_both(vq, killable);
 	if (err)
 		return err;
@@ -528,6 +538,21 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 	unmap_areas(vq);
 	free_storage(vq);
 	return 0;
+}
+
+/**
+ * vhdb_vq_halt() - have no more of a queue's work queued by its timer
+ * @vq: the queue, started or not; its worker is about to end
+ *
+ * Context: process, at release. vhdb_vq_stop() is to follow.
+ */
+void vhdb_vq_halt(struct vhdb_vq *vq)
+{
+	/* It is a run that starts the timer. */
+	mutex_lock(&vq->mutex);
+	vq->serve = false;
+	mutex_unlock(&vq->mutex);
+	vhdb_coalesce_stop(vq);
 }
 
 /**

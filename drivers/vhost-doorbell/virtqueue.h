@@ -2,6 +2,7 @@
 #ifndef VHDB_VIRTQUEUE_H
 #define VHDB_VIRTQUEUE_H
 
+#include <linux/hrtimer.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/vhost_doorbell.h>
@@ -120,6 +121,40 @@ struct vhdb_poll {
 };
 
 /**
+ * struct vhdb_coalesce - how many buffers a queue is rung for at once
+ * @timer: ends the wait for them
+ * @expired: it has. Written by the timer.
+ * @waits: it was started for what the next run will find
+ * @over: it had expired when this run began
+ * @ahead: how many are worth a try
+ * @probing: twice as many are tried each time, until they are too many
+ * @tried: after that: requests since one more was tried
+ * @began: when the last run began
+ * @since: how long before that the one before it did
+ * @served: requests that had been taken then
+ * @nr: requests of late
+ * @time: in which they came, in nanoseconds
+ * @busy: which the worker took for them
+ *
+ * Under &vhdb_vq.mutex but for what is said.
+ */
+struct vhdb_coalesce {
+	struct hrtimer timer;
+	bool expired;
+	bool waits;
+	bool over;
+	u32 ahead;
+	bool probing;
+	u32 tried;
+	u64 began;
+	u64 since;
+	u64 served;
+	u32 nr;
+	u64 time;
+	u64 busy;
+};
+
+/**
  * struct vhdb_vq - a virtqueue
  *
  * Immutable after ATTACH:
@@ -157,6 +192,7 @@ struct vhdb_poll {
  * @log: what is logged
  * @work: the worker's work on this queue
  * @poll: how it is polled
+ * @coalesce: how many buffers it is rung for at once
  * @area: the ring's memory
  * @ring: the engine; its used side is under @done_lock
  * @chains: requests that were taken from the ring in one go
@@ -219,6 +255,7 @@ struct vhdb_vq {
 	struct vhdb_log log;
 	struct vhdb_work work;
 	struct vhdb_poll poll;
+	struct vhdb_coalesce coalesce;
 	struct vhdb_area area[VHDB_AREAS];
 	struct vhdb_ring ring;
 	struct vhdb_chain chains[VHDB_BATCH];
@@ -256,6 +293,7 @@ void vhdb_vq_free(struct vhdb_vq *vq);
 void vhdb_vq_reset(struct vhdb_vq *vq);
 int vhdb_vq_start(struct vhdb_vq *vq);
 int vhdb_vq_stop(struct vhdb_vq *vq, bool killable);
+void vhdb_vq_halt(struct vhdb_vq *vq);
 int vhdb_vq_hold(struct vhdb_vq *vq);
 void vhdb_vq_serve(struct vhdb_vq *vq);
 int vhdb_vq_remap(struct vhdb_vq *vq);
@@ -273,6 +311,14 @@ bool vhdb_poll_start(struct vhdb_vq *vq);
 struct llist_node *vhdb_poll_pass(struct vhdb_worker *worker,
 				  struct list_head *polled);
 void vhdb_poll_forget(struct list_head *polled);
+
+/* coalesce.c */
+void vhdb_coalesce_init(struct vhdb_vq *vq);
+void vhdb_coalesce_reset(struct vhdb_vq *vq);
+void vhdb_coalesce_stop(struct vhdb_vq *vq);
+void vhdb_coalesce_begin(struct vhdb_vq *vq);
+u32 vhdb_coalesce_ahead(struct vhdb_vq *vq);
+void vhdb_coalesce_wait(struct vhdb_vq *vq, u32 ahead);
 
 /* request.c */
 int vhdb_requests_alloc(struct vhdb_vq *vq);
