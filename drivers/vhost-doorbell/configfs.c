@@ -384,7 +384,7 @@ static ssize_t node_##_name##_show(struct config_item *item, char *page) \
 {									\
 	return sysfs_emit(page, "%u\n",					\
 			  from_k##_name##_munged(current_user_ns(),	\
-						 to_node(item)->_name));	\
+						 to_node(item)->owner._name)); \
 }
 
 #define NODE_OWNER_STORE(_name)						\
@@ -392,7 +392,7 @@ static ssize_t node_##_name##_store(struct config_item *item,		\
 				    const char *page, size_t count)	\
 {									\
 	struct vhdb_node *node = to_node(item);				\
-	k##_name##_t owner, *field = &node->_name;			\
+	k##_name##_t owner, *field = &node->owner._name;		\
 	u64 id;								\
 	int err = get_u64(page, count, 10, U32_MAX, &id);		\
 									\

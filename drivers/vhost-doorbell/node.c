@@ -40,9 +40,9 @@ static char *node_devnode(VHDB_DEVNODE_CONST struct device *device,
 	if (mode && node->mode)
 		*mode = node->mode;
 	if (uid)
-		*uid = node->uid;
+		*uid = node->owner.uid;
 	if (gid)
-		*gid = node->gid;
+		*gid = node->owner.gid;
 	return kasprintf(GFP_KERNEL, "vhost-doorbell/%s", dev_name(device));
 }
 

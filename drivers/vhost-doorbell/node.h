@@ -41,8 +41,9 @@ enum vhdb_node_state {
  * Changed in VHDB_NODE_OFF only, and so read without @lock in the others:
  * @arg: what ATTACH is to get; @arg.fd is the enabling process's
  * @path: what to serve; NULL for none
- * @uid: owner of the device node
- * @gid: group of it
+ * @owner: whose the device node is
+ * @owner.uid: user
+ * @owner.gid: group
  * @mode: permissions of it; 0 for the default
  *
  * Set in VHDB_NODE_ON only:
@@ -59,8 +60,10 @@ struct vhdb_node {
 
 	struct vhost_doorbell_attach arg;
 	char *path;
-	kuid_t uid;
-	kgid_t gid;
+	struct {
+		kuid_t uid;
+		kgid_t gid;
+	} owner;
 	umode_t mode;
 
 	struct device *device;
