@@ -169,10 +169,12 @@ int vhdb_backing_ram(struct vhdb_backing *b, int flags)
  * A loop device on @fd, its path to @path. It goes with its last user when
  * @autoclear.
  */
-static int loop_attach(int fd, char *path, size_t len, bool autoclear)
+static int loop_attach(int fd, char *path, size_t len, bool autoclear,
+		       __u32 block_size)
 {
 	struct loop_config config = {
 		.fd = fd,
+		.block_size = block_size,
 		.info.lo_flags = autoclear ? LO_FLAGS_AUTOCLEAR : 0,
 	};
 	int control, tries, loop, ret = -ENODEV;
@@ -205,7 +207,7 @@ static int loop_attach(int fd, char *path, size_t len, bool autoclear)
 }
 
 int vhdb_backing_loop(struct vhdb_backing *b, const char *dir, __u64 size,
-		      int flags)
+		      __u32 block_size)
 {
 	int fd, ret;
 
@@ -213,7 +215,7 @@ int vhdb_backing_loop(struct vhdb_backing *b, const char *dir, __u64 size,
 	fd = backing_create(b, dir, size, 0);
 	if (fd < 0)
 		return fd;
-	ret = loop_attach(fd, b->loop, sizeof(b->loop), false);
+	ret = loop_attach(fd, b->loop, sizeof(b->loop), false, block_size);
 	close(fd);
 	if (ret < 0) {
 		b->loop[0] = '\0';
@@ -221,7 +223,7 @@ int vhdb_backing_loop(struct vhdb_backing *b, const char *dir, __u64 size,
 	}
 	close(ret);
 	snprintf(b->path, sizeof(b->path), "%s", b->loop);
-	ret = backing_open_block(b, flags);
+	ret = backing_open_block(b, 0);
 	if (ret)
 		goto err_free;
 	return 0;
@@ -271,7 +273,7 @@ int vhdb_ext4_mount(char *dir, size_t dir_len, __u64 bytes)
 	if (fd < 0)
 		return fd;
 	/* The loop device keeps the file once its name is gone */
-	ret = loop_attach(fd, loop, sizeof(loop), true);
+	ret = loop_attach(fd, loop, sizeof(loop), true, 0);
 	close(fd);
 	vhdb_backing_free(&file);
 	if (ret < 0)

@@ -409,9 +409,14 @@ int vhdb_backing_file(struct vhdb_backing *b, const char *dir, __u64 size,
 		      int flags);
 /* /dev/ram0 of brd, loaded when it is not; -ENODEV if it can't be */
 int vhdb_backing_ram(struct vhdb_backing *b, int flags);
-/* A loop device on a file in @dir (modprobe loop) */
+/*
+ * A loop device on a file in @dir (modprobe loop), its logical blocks of
+ * @block_size bytes, 0 for 512. Not by LOOP_SET_BLOCK_SIZE: 6.12 freezes the queue
+ * for that before it takes limits_lock, and lockdep then finds fault with the next
+ * SCSI disk that goes.
+ */
 int vhdb_backing_loop(struct vhdb_backing *b, const char *dir, __u64 size,
-		      int flags);
+		      __u32 block_size);
 void vhdb_backing_free(struct vhdb_backing *b);
 /* Pattern: little-endian 64-bit words, word w of sector s is s * 64 + w + 1 */
 void vhdb_pattern(void *buf, __u64 sector, size_t bytes);
