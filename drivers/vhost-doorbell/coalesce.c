@@ -103,8 +103,11 @@ void vhdb_coalesce_stop(struct vhdb_vq *vq)
 void vhdb_coalesce_begin(struct vhdb_vq *vq)
 {
 	struct vhdb_coalesce *c = &vq->coalesce;
-	u64 now = ktime_get_ns();
+	u64 now;
 
+	if (!vq->ring.event_idx)
+		return;
+	now = ktime_get_ns();
 	c->since = now - c->began;
 	c->began = now;
 	c->served = vq->run_stats.requests;

@@ -335,10 +335,10 @@ int vhdb_split_pop_in_order(struct vhdb_ring *ring, struct vhdb_chain *chains,
  */
 bool vhdb_split_has_work(struct vhdb_ring *ring, u32 nr)
 {
-	u16 idx = ring_read16(&ring->avail->idx);
+	u16 last = ring->last_avail;
 
-	return (u16)(ring->avail_seen - ring->last_avail) >= nr ||
-	       (u16)(idx - ring->last_avail) >= nr;
+	return (u16)(ring->avail_seen - last) >= nr ||
+	       (u16)(ring_read16(&ring->avail->idx) - last) >= nr;
 }
 
 /**
