@@ -8,6 +8,7 @@
  * own means different things in them.
  */
 #include <linux/nospec.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "ioctl.h"
@@ -239,6 +240,97 @@ static long set_vring_err(struct vhdb_device *dev, void __user *argp)
 	return ret ?: vhdb_call_set(&vq->err, fd);
 }
 
+/* Reads and checks the header of a config access. */
+static long config_range(struct vhdb_device *dev, const void __user *argp,
+			 struct vhost_vdpa_config *config)
+{
+	u32 size = dev->backend->config_size;
+
+	if (copy_from_user(config, argp, offsetof(struct vhost_vdpa_config, buf)))
+		return -EFAULT;
+	if (!config->len)
+		return -EINVAL;
+	if (config->off > size || config->len > size - config->off)
+		return -E2BIG;
+	return 0;
+}
+
+/**
+ * vhdb_ioctl_get_config() - what the driver reads from config space
+ * @dev: the device
+ * @argp: struct vhost_vdpa_config
+ *
+ * Context: process, under @dev->mutex.
+ * Return: 0, -EFAULT, -EINVAL, -E2BIG, -ENOMEM.
+ */
+long vhdb_ioctl_get_config(struct vhdb_device *dev, void __user *argp)
+{
+	struct vhost_vdpa_config range;
+	void *config;
+	long ret;
+
+	ret = config_range(dev, argp, &range);
+	if (ret)
+		return ret;
+	config = kzalloc(dev->backend->config_size, GFP_KERNEL);
+	if (!config)
+		return -ENOMEM;
+	dev->backend->get_config(dev->priv, config);
+	if (copy_to_user(argp + offsetof(struct vhost_vdpa_config, buf),
+			 config + range.off, range.len))
+		ret = -EFAULT;
+	kfree(config);
+	return ret;
+}
+
+/**
+ * vhdb_ioctl_set_config() - what the driver writes to config space
+ * @dev: the device
+ * @argp: struct vhost_vdpa_config
+ *
+ * It succeeds also where no field can be written by the driver: stock QEMU hands
+ * back the whole space, as it was, whenever the guest writes to any of it.
+ *
+ * Context: process, under @dev->mutex.
+ * Return: 0, -EFAULT, -EINVAL, -E2BIG, -ENOMEM.
+ */
+long vhdb_ioctl_set_config(struct vhdb_device *dev, void __user *argp)
+{
+	struct vhost_vdpa_config range;
+	void *config;
+	long ret;
+
+	ret = config_range(dev, argp, &range);
+	if (ret)
+		return ret;
+	config = memdup_user(argp + offsetof(struct vhost_vdpa_config, buf),
+			     range.len);
+	if (IS_ERR(config))
+		return PTR_ERR(config);
+	if (dev->backend->set_config)
+		ret = dev->backend->set_config(dev->priv, range.off, config,
+					       range.len);
+	kfree(config);
+	return ret;
+}
+
+/**
+ * vhdb_ioctl_set_config_call() - whom to tell that config space has changed
+ * @dev: the device
+ * @argp: an eventfd, or -1
+ *
+ * Context: process, under @dev->mutex.
+ * Return: 0, -EFAULT, the errors of vhdb_call_set().
+ */
+long vhdb_ioctl_set_config_call(struct vhdb_device *dev, void __user *argp)
+{
+	int fd;
+
+	if (get_user(fd, (int __user *)argp))
+		return -EFAULT;
+	return vhdb_call_set(&dev->config_call, fd);
+}
+
 static u64 backend_features(const struct vhdb_device *dev)
 {
 	return vhdb_device_is_classic(dev) ?
@@ -300,7 +392,7 @@ static int check_who(const struct vhdb_device *dev, enum vhdb_who who)
 }
 
 /**
- * vhdb_ioctl_vhost() - an ioctl of <linux/vhost.h>, or START or STOP
+ * vhdb_ioctl_vhost() - an ioctl of <linux/vhost.h>, or our own of a dialect
  * @dev: the device
  * @cmd: the ioctl
  * @argp: its argument

@@ -84,5 +84,8 @@ long vhdb_ioctl_get_addr(struct vhdb_device *dev, const void __user *argp,
 long vhdb_ioctl_check_addr(const struct vhdb_vq *vq,
 			   const struct vhost_vring_addr *addr,
 			   u64 iova[VHDB_AREAS]);
+long vhdb_ioctl_get_config(struct vhdb_device *dev, void __user *argp);
+long vhdb_ioctl_set_config(struct vhdb_device *dev, void __user *argp);
+long vhdb_ioctl_set_config_call(struct vhdb_device *dev, void __user *argp);
 
 #endif /* VHDB_IOCTL_H */

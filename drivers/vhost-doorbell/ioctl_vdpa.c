@@ -3,7 +3,6 @@
  * Front door 2: the vhost-vdpa ioctls, as <linux/vhost.h> has them for
  * /dev/vhost-vdpa-N, on our own file.
  */
-#include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "ioctl.h"
@@ -66,65 +65,6 @@ static long set_status(struct vhdb_device *dev, void __user *argp)
 	return vhdb_device_set_status(dev, status);
 }
 
-/* Reads and checks the header of a config access. */
-static long config_range(struct vhdb_device *dev, const void __user *argp,
-			 struct vhost_vdpa_config *config)
-{
-	u32 size = dev->backend->config_size;
-
-	if (copy_from_user(config, argp, offsetof(struct vhost_vdpa_config, buf)))
-		return -EFAULT;
-	if (!config->len)
-		return -EINVAL;
-	if (config->off > size || config->len > size - config->off)
-		return -E2BIG;
-	return 0;
-}
-
-static long get_config(struct vhdb_device *dev, void __user *argp)
-{
-	struct vhost_vdpa_config range;
-	void *config;
-	long ret;
-
-	ret = config_range(dev, argp, &range);
-	if (ret)
-		return ret;
-	config = kzalloc(dev->backend->config_size, GFP_KERNEL);
-	if (!config)
-		return -ENOMEM;
-	dev->backend->get_config(dev->priv, config);
-	if (copy_to_user(argp + offsetof(struct vhost_vdpa_config, buf),
-			 config + range.off, range.len))
-		ret = -EFAULT;
-	kfree(config);
-	return ret;
-}
-
-/*
- * It succeeds also where no field can be written by the driver: stock QEMU hands
- * back the whole space, as it was, whenever the guest writes to any of it.
- */
-static long set_config(struct vhdb_device *dev, void __user *argp)
-{
-	struct vhost_vdpa_config range;
-	void *config;
-	long ret;
-
-	ret = config_range(dev, argp, &range);
-	if (ret)
-		return ret;
-	config = memdup_user(argp + offsetof(struct vhost_vdpa_config, buf),
-			     range.len);
-	if (IS_ERR(config))
-		return PTR_ERR(config);
-	if (dev->backend->set_config)
-		ret = dev->backend->set_config(dev->priv, range.off, config,
-					       range.len);
-	kfree(config);
-	return ret;
-}
-
 static long set_vring_enable(struct vhdb_device *dev, void __user *argp)
 {
 	struct vhdb_vq *vq;
@@ -151,15 +91,6 @@ static long get_vring_size(struct vhdb_device *dev, void __user *argp)
 	long ret = vhdb_ioctl_get_state(dev, argp, &vq, &num);
 
 	return ret ?: vhdb_ioctl_put_num(argp, dev->queue_size);
-}
-
-static long set_config_call(struct vhdb_device *dev, void __user *argp)
-{
-	int fd;
-
-	if (get_user(fd, (int __user *)argp))
-		return -EFAULT;
-	return vhdb_call_set(&dev->config_call, fd);
 }
 
 static long get_iova_range(struct vhdb_device *dev, void __user *argp)
@@ -255,10 +186,11 @@ static const struct vhdb_ioctl ioctls[] = {
 	{ VHOST_VDPA_GET_DEVICE_ID, VHDB_ANYONE, get_device_id },
 	{ VHOST_VDPA_GET_STATUS, VHDB_ANYONE, get_status },
 	{ VHOST_VDPA_SET_STATUS, VHDB_NOT_OTHERS, set_status },
-	{ VHOST_VDPA_GET_CONFIG, VHDB_ANYONE, get_config },
-	{ VHOST_VDPA_SET_CONFIG, VHDB_NOT_OTHERS, set_config },
+	{ VHOST_VDPA_GET_CONFIG, VHDB_ANYONE, vhdb_ioctl_get_config },
+	{ VHOST_VDPA_SET_CONFIG, VHDB_NOT_OTHERS, vhdb_ioctl_set_config },
 	{ VHOST_VDPA_GET_CONFIG_SIZE, VHDB_ANYONE, get_config_size },
-	{ VHOST_VDPA_SET_CONFIG_CALL, VHDB_OWNER, set_config_call },
+	{ VHOST_VDPA_SET_CONFIG_CALL, VHDB_OWNER,
+	  vhdb_ioctl_set_config_call },
 	{ VHOST_VDPA_SET_VRING_ENABLE, VHDB_OWNER, set_vring_enable },
 	{ VHOST_VDPA_GET_VRING_NUM, VHDB_ANYONE, get_vring_num },
 	{ VHOST_VDPA_GET_VRING_SIZE, VHDB_ANYONE, get_vring_size },

@@ -5,7 +5,8 @@
  *
  * Where a client can tell the difference, they do what those of the kernel's
  * own vhost do; where not, that is said in the uapi header. What has no number
- * there: START, which in vhost belongs to each device, and STOP.
+ * there: START, which in vhost belongs to each device, STOP, and config space,
+ * which vhost leaves to userspace.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -245,6 +246,22 @@ static long set_log_fd(struct vhdb_device *dev, void __user *argp)
 }
 
 /*
+ * No ring can have all of its areas at 0. A driver that was reset may use fewer
+ * queues than the one before it: what those had is not to be served as a ring.
+ */
+static int forget_addr(struct vhdb_vq *vq)
+{
+	int err;
+
+	if (vq->started)
+		return -EBUSY;
+	err = vhdb_vq_set_log(vq, vq->log.data, false, 0);
+	if (!err)
+		vq->has_addr = false;
+	return err;
+}
+
+/*
  * Addresses are the owner's own, or IOVAs if there is an IOTLB. While the queue
  * runs it stays where it is: the same ones again turn its log on or off.
  */
@@ -262,6 +279,8 @@ static long set_vring_addr(struct vhdb_device *dev, void __user *argp)
 		return -EOPNOTSUPP;
 	if (!IS_ALIGNED(addr.log_guest_addr, VRING_USED_ALIGN_SIZE))
 		return -EINVAL;
+	if (!(addr.desc_user_addr | addr.avail_user_addr | addr.used_user_addr))
+		return forget_addr(vq);
 	ret = vhdb_ioctl_check_addr(vq, &addr, iova);
 	if (ret)
 		return ret;
@@ -451,6 +470,10 @@ static const struct vhdb_ioctl ioctls[] = {
 	{ VHOST_GET_VRING_WORKER, VHDB_OWNER, get_vring_worker },
 	{ VHOST_DOORBELL_START, VHDB_OWNER, start },
 	{ VHOST_DOORBELL_STOP, VHDB_OWNER, stop },
+	{ VHOST_DOORBELL_GET_CONFIG, VHDB_ANYONE, vhdb_ioctl_get_config },
+	{ VHOST_DOORBELL_SET_CONFIG, VHDB_NOT_OTHERS, vhdb_ioctl_set_config },
+	{ VHOST_DOORBELL_SET_CONFIG_CALL, VHDB_OWNER,
+	  vhdb_ioctl_set_config_call },
 
 	/* Of a back end that we do not have. */
 	{ VHOST_NET_SET_BACKEND },

@@ -191,6 +191,9 @@ static long ioctl_own(struct vhdb_device *dev, unsigned int cmd,
 		return update(dev, argp);
 	case VHOST_DOORBELL_START:
 	case VHOST_DOORBELL_STOP:
+	case VHOST_DOORBELL_GET_CONFIG:
+	case VHOST_DOORBELL_SET_CONFIG:
+	case VHOST_DOORBELL_SET_CONFIG_CALL:
 		return vhdb_ioctl_vhost(dev, cmd, argp);
 	default:
 		if (_IOC_NR(cmd) >= VHOST_DOORBELL_BACKEND_NR)

@@ -88,6 +88,7 @@ enum arg {
 	EVENTFD,		/* struct vhost_vring_file { 0, .value } */
 	ADDR,
 	TABLE,
+	CONFIG,			/* struct vhost_vdpa_config, one byte */
 	ARRAY,			/* struct vhost_features_array { 1, { .value } } */
 	MSG,			/* not an ioctl: write() */
 };
@@ -133,6 +134,9 @@ static const struct row rows[] = {
 	ROW(VHOST_GET_VRING_WORKER, OWNER, STATE, 0),
 	ROW(VHOST_DOORBELL_START, START, NONE, 0),
 	ROW(VHOST_DOORBELL_STOP, OWNER, NONE, 0),
+	ROW(VHOST_DOORBELL_GET_CONFIG, QUERY, CONFIG, 0),
+	ROW(VHOST_DOORBELL_SET_CONFIG, CHANGE, CONFIG, 0),
+	ROW(VHOST_DOORBELL_SET_CONFIG_CALL, OWNER, VALUE, (__u64)-1),
 	ROW(VHOST_NET_SET_BACKEND, NEVER, EVENTFD, 0),
 	{ "IOTLB write", 0, MESSAGE, MSG, 0 },
 
@@ -164,6 +168,7 @@ union arg_buf {
 	struct vhost_vring_file file;
 	struct vhost_vring_addr addr;
 	struct vhost_memory memory;
+	struct vhost_vdpa_config config;
 	struct vhost_msg_v2 msg;
 };
 
@@ -200,6 +205,9 @@ static void fill_arg(union arg_buf *arg, const struct row *row,
 		arg->memory.regions[0].guest_phys_addr = c->mem.iova;
 		arg->memory.regions[0].memory_size = PAGE;
 		arg->memory.regions[0].userspace_addr = (uintptr_t)c->mem.hva;
+		break;
+	case CONFIG:
+		arg->config.len = 1;
 		break;
 	case ARRAY:
 		array->count = 1;

@@ -44,7 +44,7 @@
  * Raised when something is added. Nothing that has been released is removed
  * or changes its meaning, so a client asks for "at least".
  */
-#define VHOST_DOORBELL_ABI_VERSION	3
+#define VHOST_DOORBELL_ABI_VERSION	4
 
 /** define VHOST_DOORBELL_IOCTL - type byte of the ioctls of this file */
 #define VHOST_DOORBELL_IOCTL		0xD8
@@ -534,7 +534,8 @@ struct vhost_doorbell_bell_call {
  *   VIRTIO_F_ACCESS_PLATFORM IOVAs. What is there is looked up at START.
  *   -EOPNOTSUPP another flag than VHOST_VRING_F_LOG, -EINVAL not aligned. While
  *   the queue runs, the same addresses turn the log of the ring on or off
- *   (-EINVAL: the log cannot cover it), others are -EBUSY.
+ *   (-EINVAL: the log cannot cover it), others are -EBUSY. Three addresses of 0
+ *   take the ring away, since ABI version 4: START passes the queue over.
  * * VHOST_GET_VRING_BASE: stops the queue if it runs, as VHOST_DOORBELL_STOP
  *   does all of them. It goes on with the next VHOST_DOORBELL_START.
  * * VHOST_SET_VRING_ENDIAN: rings are little-endian; -EPROTONOSUPPORT
@@ -606,6 +607,44 @@ struct vhost_doorbell_bell_call {
  * Since ABI version 3.
  */
 #define VHOST_DOORBELL_STOP	_IO(VHOST_DOORBELL_IOCTL, 0x05)
+
+/**
+ * define VHOST_DOORBELL_GET_CONFIG - read config space, in the classic dialect
+ *
+ * The kernel's own vhost leaves config space to userspace; here the back end
+ * knows what is in it. The argument and the errors are those of
+ * VHOST_VDPA_GET_CONFIG: struct vhost_vdpa_config of <linux/vhost_types.h>,
+ * -EINVAL no bytes, -E2BIG beyond the end. From any process.
+ *
+ * Since ABI version 4.
+ */
+#define VHOST_DOORBELL_GET_CONFIG \
+	_IOC(_IOC_READ, VHOST_DOORBELL_IOCTL, 0x06, 8)
+
+/**
+ * define VHOST_DOORBELL_SET_CONFIG - write config space, in the classic dialect
+ *
+ * The argument is as that of VHOST_DOORBELL_GET_CONFIG. What the driver may not
+ * write is left as it is, without an error; -EINVAL a value that a field cannot
+ * have. VHOST_SET_FEATURES, but while a queue runs, sets what the driver may
+ * write to what it is at first.
+ *
+ * Since ABI version 4.
+ */
+#define VHOST_DOORBELL_SET_CONFIG \
+	_IOC(_IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x07, 8)
+
+/**
+ * define VHOST_DOORBELL_SET_CONFIG_CALL - whom to tell that config space has
+ * changed, in the classic dialect
+ *
+ * The argument points to an int: an eventfd, or -1 for none. It is signalled,
+ * too, when a queue is marked broken; &vhost_doorbell_stats.broken tells.
+ *
+ * Since ABI version 4.
+ */
+#define VHOST_DOORBELL_SET_CONFIG_CALL \
+	_IOW(VHOST_DOORBELL_IOCTL, 0x08, int)
 
 /**
  * define VHOST_DOORBELL_BACKEND_NR - first ioctl number of back ends
