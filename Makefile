@@ -16,7 +16,7 @@ KDIR ?= /lib/modules/$(KREL)/build
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
 	docs bench-notify bench-register bench-ring bench-blk fuzz coverage install uninstall \
-	clean distclean FORCE
+	qemu clean distclean FORCE
 
 help:
 	@sed -n 's/^##@ \?//p' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,7 @@ help:
 ##@ make install     both onto this machine, as root; make uninstall
 ##@
 ##@ make setup       kernels, headers, QEMU into the cache; says what it does
+##@ make qemu      QEMU with our device, from qemu-patches/, into the cache
 ##@ make modules-K   the modules for a kernel of the cache (K: 6.12, 6.1, debug)
 ##@ make selftests   the tests that run in a VM
 ##@ make clean       removes build/; make distclean removes the cache, too
@@ -77,6 +78,9 @@ setup:
 
 check test test-long:
 	@tools/test $@
+
+qemu:
+	@$(VM)/setup packages qemu ours
 
 demo: setup
 	@$(MAKE) --no-print-directory -s modules-6.12 vhdb

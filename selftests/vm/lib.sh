@@ -17,6 +17,7 @@
 #   source/NAME   linux-source-*/    scripts and headers that checks and tests use
 #                 linux-source-*.tar.xz    the whole tree
 #   qemu/10       bin/PROGRAM        wrappers: libraries and firmware from here
+#   qemu/ours     bin/PROGRAM        the same of what qemu-build has compiled
 #   tools/NAME    bin/NAME
 #
 # A kernel that is built and not downloaded (patched, base, debug) only has to
@@ -230,6 +231,18 @@ qemu10()
 	local dir prog=${1:-qemu-system-x86_64}
 
 	dir=$(tree qemu/10) || exit
+	[ -x "$dir/bin/$prog" ] ||
+		die "no $prog in $dir" "there are: $(cd "$dir/bin" && echo *)"
+	printf '%s/bin/%s\n' "$dir" "$prog"
+}
+
+# qemu_ours [PROGRAM]: likewise of the one with qemu-patches/.
+qemu_ours()
+{
+	local dir prog=${1:-qemu-system-x86_64}
+
+	dir=$(readlink -e "$VHDB_CACHE/qemu/ours") ||
+		die "there is no QEMU with qemu-patches/ in the cache" "run make qemu"
 	[ -x "$dir/bin/$prog" ] ||
 		die "no $prog in $dir" "there are: $(cd "$dir/bin" && echo *)"
 	printf '%s/bin/%s\n' "$dir" "$prog"
