@@ -88,7 +88,7 @@ demo: setup
 	@tools/bench/blk -d
 
 bench-notify:
-	@$(VM)/setup && $(VM)/setup bench
+	@$(VM)/setup && $(VM)/setup bench ours
 	@$(MAKE) --no-print-directory -s modules-6.12 selftests
 	@tools/bench/notify
 

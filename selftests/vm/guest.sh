@@ -188,7 +188,7 @@ qmp()
 	local line
 
 	printf '{ "execute": "%s"%s }\n' "$1" "${2:+, \"arguments\": $2}" >&"$qmp_in"
-	while qmp_line 20; do
+	while qmp_line 60; do
 		case $line in
 		*'"return"'*)
 			printf '%s\n' "$line"
