@@ -81,8 +81,9 @@ start:
 3:	hlt
 	jmp	3b
 
+	/* "Accessed" already: the processor cannot write to a ROM that it is. */
 	.balign	8
-gdt:	.quad	0, 0x00cf92000000ffff
+gdt:	.quad	0, 0x00cf93000000ffff
 gdtr:	.word	15
 	.long	0xf0000 + gdt
 
