@@ -27,11 +27,12 @@ channel_open()
 	rm -f "$work/$name.in" "$work/$name.out"
 	mkfifo "$work/$name.in"
 	: >"$work/$name.out"
-	begun=()
 	case $name in
 	serial) exec {serial_in}<>"$work/serial.in" {serial_out}<"$work/serial.out" ;;
 	qmp) exec {qmp_in}<>"$work/qmp.in" {qmp_out}<"$work/qmp.out" ;;
 	esac
+	# A number may have been another file's.
+	begun[$serial_out]='' begun[${qmp_out:-0}]=''
 }
 
 # guest_start LOG LIMIT DISKS QEMU-ARGUMENT...: DISKS is what stands before the
