@@ -43,7 +43,7 @@ static bool is_whole(const struct vhdb_backend *backend)
 		return backend->ioctl;
 	return backend->queues_max <= VHDB_QUEUES_MAX &&
 	       backend->device_features && backend->get_config &&
-	       backend->run &&
+	       backend->run && !backend->pending == !backend->arm &&
 	       backend->request_size >= sizeof(struct vhdb_request);
 }
 

@@ -86,7 +86,6 @@ struct vhdb_device *vhdb_device_create(void)
 		return ERR_PTR(-ENOMEM);
 	}
 	mutex_init(&dev->mutex);
-	vhdb_limit_init(&dev->limit);
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
 	spin_lock_init(&dev->msg_lock);
 	INIT_LIST_HEAD(&dev->msgs);
@@ -129,9 +128,10 @@ void vhdb_device_destroy(struct vhdb_device *dev)
 	for (i = 0; i < dev->nvqs; i++)
 		vhdb_kick_unhook(&dev->vqs[i].kick);
 	stop_leaving(dev);
-	vhdb_limit_stop(&dev->limit);
+	if (dev->nvqs)
+		vhdb_limit_stop(&dev->limit);
 	for (i = 0; i < dev->nvqs; i++)
-		vhdb_vq_halt(&dev->vqs[i]);
+		vhdb_vq_quiet(&dev->vqs[i]);
 	vhdb_pool_destroy(dev);
 	for (i = 0; i < dev->nvqs; i++) {
 		/* What was left to a worker. */
@@ -182,25 +182,35 @@ static int check_attach(const struct vhost_doorbell_attach *arg,
 			const struct vhdb_backend *backend, bool has_file,
 			struct vhdb_attach *attach)
 {
+	u16 step = backend->queues_step ?: 1;
+
 	*attach = (struct vhdb_attach){
 		.readonly = arg->flags & VHOST_DOORBELL_ATTACH_RO,
 		.logical_block_size = arg->logical_block_size,
 		.features = arg->features_allow ?
 			    arg->features_allow | arg->features_require : ~0ULL,
+		.classic = arg->dialect == VHOST_DOORBELL_DIALECT_CLASSIC,
+		.ifindex = arg->ifindex,
 	};
 	memcpy(attach->serial, arg->serial, sizeof(attach->serial));
+	memcpy(attach->mac, arg->mac, sizeof(attach->mac));
 
 	/* One file, or none. */
 	if ((backend->no_file || has_file) && arg->fd != -1)
 		return -EINVAL;
+	if (!backend->is_net &&
+	    (arg->ifindex || memchr_inv(arg->mac, 0, sizeof(arg->mac))))
+		return -EINVAL;
+	if (backend->is_net && !arg->dialect)
+		return -EOPNOTSUPP;
 	if (backend->no_file && has_file)
 		return -EINVAL;
 	if (!backend->queues_max)
 		return check_no_queues(arg);
 
-	attach->queues = arg->queues ?: 1;
+	attach->queues = arg->queues ?: step;
 	attach->queue_size = arg->queue_size ?: VHDB_QUEUE_SIZE_DEFAULT;
-	if (arg->queues > backend->queues_max ||
+	if (arg->queues > backend->queues_max || arg->queues % step ||
 	    attach->queue_size > VHDB_QUEUE_SIZE_MAX ||
 	    !vhdb_ring_num_valid(arg->features_require, attach->queue_size) ||
 	    arg->poll_us > VHDB_POLL_US_MAX)
@@ -293,12 +303,21 @@ static int make_virtio(struct vhdb_device *dev, void *priv,
 			       VHOST_DOORBELL_ATTACH_COMPLETE_WORKER;
 	dev->worker_per_queue = arg->flags &
 				VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE;
+	err = set_features(dev, priv, backend, arg);
+	if (!err)
+		err = make_vqs(dev, attach);
+	if (err)
+		return err;
+	vhdb_limit_init(&dev->limit, dev->vqs, dev->nvqs);
 	err = vhdb_limit_set(&dev->limit, arg->rate_requests,
 			     arg->burst_requests, arg->rate_bytes,
 			     arg->burst_bytes);
-	if (!err)
-		err = set_features(dev, priv, backend, arg);
-	return err ?: make_vqs(dev, attach);
+	if (err) {
+		kvfree(dev->vqs);
+		dev->vqs = NULL;
+		dev->nvqs = 0;
+	}
+	return err;
 }
 
 /* Numbers of devices: in the order of ATTACH, each for one device ever. */
@@ -325,6 +344,7 @@ int vhdb_device_attach(struct vhdb_device *dev,
 	if (dev->backend)
 		return -EBUSY;
 	if ((arg->flags & ~ATTACH_FLAGS) || arg->reserved ||
+	    memchr_inv(arg->reserved2, 0, sizeof(arg->reserved2)) ||
 	    arg->dialect > VHOST_DOORBELL_DIALECT_CLASSIC ||
 	    strnlen(arg->backend, sizeof(arg->backend)) == sizeof(arg->backend))
 		return -EINVAL;
@@ -336,8 +356,10 @@ int vhdb_device_attach(struct vhdb_device *dev,
 	if (err)
 		goto err_backend;
 
+	attach.dev = dev;
 	/* One fget, held throughout: checked is what is used. */
-	if (!backend->no_file) {
+	if (!backend->no_file &&
+	    !(backend->may_have_no_file && !file && arg->fd == -1)) {
 		attach.file = file ? get_file(file) : fget(arg->fd);
 		if (!attach.file) {
 			err = -EBADF;
@@ -444,15 +466,16 @@ void vhdb_device_broken(struct vhdb_device *dev)
 }
 
 /**
- * vhdb_device_config_changed() - 2.5: config space is another now
+ * vhdb_config_changed() - 2.5: config space is another now
  * @dev: the device
  *
  * Context: any, but an eventfd's wake-up callback.
  */
-void vhdb_device_config_changed(struct vhdb_device *dev)
+void vhdb_config_changed(struct vhdb_device *dev)
 {
 	vhdb_call_signal(&dev->config_call);
 }
+EXPORT_SYMBOL_GPL(vhdb_config_changed);
 
 /**
  * vhdb_device_update() - VHOST_DOORBELL_UPDATE
@@ -473,7 +496,7 @@ int vhdb_device_update(struct vhdb_device *dev, u64 *bytes)
 		return -EOPNOTSUPP;
 	ret = dev->backend->update(dev->priv, bytes);
 	if (ret > 0)
-		vhdb_device_config_changed(dev);
+		vhdb_config_changed(dev);
 	return min(ret, 0);
 }
 
@@ -542,6 +565,8 @@ int vhdb_device_reset_owner(struct vhdb_device *dev)
 	wake_up_interruptible_poll(&dev->msg_wait, EPOLLIN | EPOLLRDNORM);
 
 	vhdb_limit_forget(&dev->limit);
+	for (i = 0; i < dev->nvqs; i++)
+		vhdb_limit_forget(&dev->vqs[i].limit);
 	owner = dev->owner;
 	WRITE_ONCE(dev->owner, NULL);
 	/*
@@ -614,6 +639,26 @@ int vhdb_device_start_vqs(struct vhdb_device *dev)
 		else
 			vhdb_vq_serve(&dev->vqs[i]);
 	}
+	return err;
+}
+
+/**
+ * vhdb_device_start_vq() - start one queue that is set up
+ * @dev: the device
+ * @vq: one of its queues; it may run already
+ *
+ * Context: process, the owner's; under @dev->mutex.
+ * Return: 0; -EBUSY within an IOTLB batch, the errors of vhdb_vq_start().
+ */
+int vhdb_device_start_vq(struct vhdb_device *dev, struct vhdb_vq *vq)
+{
+	int err;
+
+	if (dev->memory.shadow)
+		return -EBUSY;
+	err = vhdb_vq_start(vq);
+	if (!err)
+		vhdb_vq_serve(vq);
 	return err;
 }
 
@@ -734,12 +779,9 @@ int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
 	if (vhdb_device_running(dev) && !vq->started) {
 		if (!vq->has_addr)
 			return -EINVAL;
-		if (dev->memory.shadow)
-			return -EBUSY;
-		err = vhdb_vq_start(vq);
+		err = vhdb_device_start_vq(dev, vq);
 		if (err)
 			return err;
-		vhdb_vq_serve(vq);
 	}
 	vq->enabled = true;
 	return 0;

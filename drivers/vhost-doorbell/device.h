@@ -186,7 +186,7 @@ int vhdb_device_enable_vq(struct vhdb_device *dev, struct vhdb_vq *vq,
 void vhdb_device_stats(struct vhdb_device *dev, u32 first, u32 last,
 		       struct vhost_doorbell_stats *stats);
 int vhdb_device_update(struct vhdb_device *dev, u64 *bytes);
-void vhdb_device_config_changed(struct vhdb_device *dev);
+int vhdb_device_start_vq(struct vhdb_device *dev, struct vhdb_vq *vq);
 void vhdb_device_broken(struct vhdb_device *dev);
 
 /* main.c */

@@ -8,6 +8,7 @@
  * there: START, which in vhost belongs to each device, STOP, and config space,
  * which vhost leaves to userspace.
  */
+#include <linux/file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vhost_iotlb.h>
@@ -449,6 +450,60 @@ static long stop(struct vhdb_device *dev, void __user *argp)
 	return err;
 }
 
+/* Vhost-net's START and STOP, for one queue, and what it is to be served with. */
+static int start_with(struct vhdb_vq *vq, struct file *file)
+{
+	const struct vhdb_backend *backend = vq->dev->backend;
+	struct vhdb_device *dev = vq->dev;
+	int err;
+
+	if (dev->required & ~dev->features)
+		return -EPROTO;
+	if (!vq->has_addr)
+		return -ENODATA;
+	if (!log_fits(dev, dev->log_base, dev->features))
+		return -EFAULT;
+	/* If it runs, with another file from now on. */
+	err = vhdb_vq_hold(vq);
+	if (!err)
+		err = backend->set_file(dev->priv, vq->index, file);
+	if (vq->started) {
+		vhdb_vq_serve(vq);
+		return err;
+	}
+	if (!err)
+		err = vhdb_device_start_vq(dev, vq);
+	return err;
+}
+
+static long net_set_backend(struct vhdb_device *dev, void __user *argp)
+{
+	const struct vhdb_backend *backend = dev->backend;
+	struct vhost_vring_file arg;
+	struct vhdb_vq *vq;
+	struct file *file;
+	long ret;
+
+	if (!backend->set_file)
+		return -EOPNOTSUPP;
+	if (copy_from_user(&arg, argp, sizeof(arg)))
+		return -EFAULT;
+	vq = vhdb_ioctl_find_vq(dev, arg.index);
+	if (!vq)
+		return -ENOBUFS;
+	if (arg.fd == VHOST_FILE_UNBIND) {
+		ret = stop_vq(vq);
+		return ret ?: backend->set_file(dev->priv, vq->index, NULL);
+	}
+	/* One fget, held throughout: checked is what is used. */
+	file = fget(arg.fd);
+	if (!file)
+		return -EBADF;
+	ret = start_with(vq, file);
+	fput(file);
+	return ret;
+}
+
 static const struct vhdb_ioctl ioctls[] = {
 	{ VHOST_SET_FEATURES, VHDB_NOT_OTHERS, set_features },
 	{ VHOST_SET_VRING_ADDR, VHDB_OWNER, set_vring_addr },
@@ -474,9 +529,7 @@ static const struct vhdb_ioctl ioctls[] = {
 	{ VHOST_DOORBELL_SET_CONFIG, VHDB_NOT_OTHERS, vhdb_ioctl_set_config },
 	{ VHOST_DOORBELL_SET_CONFIG_CALL, VHDB_OWNER,
 	  vhdb_ioctl_set_config_call },
-
-	/* Of a back end that we do not have. */
-	{ VHOST_NET_SET_BACKEND },
+	{ VHOST_NET_SET_BACKEND, VHDB_OWNER, net_set_backend },
 };
 
 const struct vhdb_ioctls vhdb_ioctls_classic = {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rate limits: requests and bytes a second, for a whole device.
+ * Rate limits: requests and bytes a second, for a whole device, and for a queue.
  *
  * What was used is kept as a moment: until when it would have lasted at the
  * rate. As long as that is less than a burst ahead, there is more to be had;
@@ -41,13 +41,13 @@ static void use(struct vhdb_rate *r, u64 now, u64 n)
 static enum hrtimer_restart expired(struct hrtimer *timer)
 {
 	struct vhdb_limit *limit = container_of(timer, struct vhdb_limit, timer);
-	struct vhdb_device *dev = container_of(limit, struct vhdb_device, limit);
 	u16 i;
 
 	/* Another one first each time: they share what there is. */
-	limit->first = (limit->first + 1) % dev->nvqs;
-	for (i = 0; i < dev->nvqs; i++) {
-		struct vhdb_vq *vq = &dev->vqs[(limit->first + i) % dev->nvqs];
+	limit->first = (limit->first + 1) % limit->nvqs;
+	for (i = 0; i < limit->nvqs; i++) {
+		struct vhdb_vq *vq = &limit->vqs[(limit->first + i) %
+						 limit->nvqs];
 
 		if (xchg(&vq->throttled, false))
 			vhdb_work_queue(&vq->work);
@@ -57,12 +57,16 @@ static enum hrtimer_restart expired(struct hrtimer *timer)
 
 /**
  * vhdb_limit_init() - no limits
- * @limit: a device's, zeroed
+ * @limit: a device's or a queue's, zeroed
+ * @vqs: the queues that it is for
+ * @nvqs: how many
  *
  * Context: process.
  */
-void vhdb_limit_init(struct vhdb_limit *limit)
+void vhdb_limit_init(struct vhdb_limit *limit, struct vhdb_vq *vqs, u16 nvqs)
 {
+	limit->vqs = vqs;
+	limit->nvqs = nvqs;
 	spin_lock_init(&limit->lock);
 	vhdb_hrtimer_setup(&limit->timer, expired);
 }
@@ -84,25 +88,32 @@ static int set_rate(struct vhdb_rate *r, u64 rate, u64 burst)
 }
 
 /**
- * vhdb_limit_set() - at ATTACH
- * @limit: a device's
+ * vhdb_limit_set() - at ATTACH, or while it is at work
+ * @limit: a device's or a queue's
  * @requests: a second; 0 for any number
  * @requests_burst: at once after a pause; 0 for a tenth of a second's
  * @bytes: payload a second; 0 for any number
  * @bytes_burst: at once after a pause; 0 for a tenth of a second's
  *
- * Context: process, before there is a queue.
- * Return: 0, or -ERANGE.
+ * Context: process, under the device's mutex, or before it has a back end.
+ * Return: 0, or -ERANGE, and then nothing has changed.
  */
 int vhdb_limit_set(struct vhdb_limit *limit, u64 requests, u64 requests_burst,
 		   u64 bytes, u64 bytes_burst)
 {
-	int err = set_rate(&limit->requests, requests, requests_burst);
+	struct vhdb_rate r, b;
+	int err = set_rate(&r, requests, requests_burst);
 
 	if (!err)
-		err = set_rate(&limit->bytes, bytes, bytes_burst);
-	limit->on = !err && (requests || bytes);
-	return err;
+		err = set_rate(&b, bytes, bytes_burst);
+	if (err)
+		return err;
+	spin_lock_irq(&limit->lock);
+	limit->requests = r;
+	limit->bytes = b;
+	WRITE_ONCE(limit->on, requests || bytes);
+	spin_unlock_irq(&limit->lock);
+	return 0;
 }
 
 /**
@@ -121,35 +132,24 @@ void vhdb_limit_stop(struct vhdb_limit *limit)
 
 /**
  * vhdb_limit_forget() - have no queue served for the sake of what was
- * @limit: a device's; no queue is served, so none starts the timer
+ * @limit: a device's or a queue's; no queue is served, so none starts the timer
  *
  * Context: process; waits for the timer.
  */
 void vhdb_limit_forget(struct vhdb_limit *limit)
 {
-	struct vhdb_device *dev = container_of(limit, struct vhdb_device, limit);
 	u16 i;
 
 	hrtimer_cancel(&limit->timer);
-	for (i = 0; i < dev->nvqs; i++)
-		WRITE_ONCE(dev->vqs[i].throttled, false);
+	for (i = 0; i < limit->nvqs; i++)
+		WRITE_ONCE(limit->vqs[i].throttled, false);
 }
 
-/**
- * vhdb_limit_reached() - may a queue take no request now?
- * @vq: the queue
- *
- * If so, it is served again when it may.
- *
- * Context: the worker, within run().
- * Return: true if it may not.
- */
-bool vhdb_limit_reached(struct vhdb_vq *vq)
+static bool reached(struct vhdb_limit *limit, struct vhdb_vq *vq)
 {
-	struct vhdb_limit *limit = &vq->dev->limit;
 	u64 ready;
 
-	if (!limit->on)
+	if (!READ_ONCE(limit->on))
 		return false;
 
 	spin_lock_irq(&limit->lock);
@@ -167,27 +167,49 @@ bool vhdb_limit_reached(struct vhdb_vq *vq)
 		hrtimer_start(&limit->timer, ns_to_ktime(ready),
 			      HRTIMER_MODE_ABS);
 	spin_unlock_irq(&limit->lock);
-	vq->run_stats.throttled++;
 	return true;
 }
 
 /**
- * vhdb_limit_charge() - count what a queue has taken
- * @limit: its device's
- * @requests: requests
- * @bytes: payload
+ * vhdb_limit_reached() - may a queue take no request now?
+ * @vq: the queue
+ *
+ * If so, it is served again when it may.
  *
  * Context: the worker, within run().
+ * Return: true if it may not.
  */
-void vhdb_limit_charge(struct vhdb_limit *limit, u32 requests, u32 bytes)
+bool vhdb_limit_reached(struct vhdb_vq *vq)
+{
+	if (!reached(&vq->dev->limit, vq) && !reached(&vq->limit, vq))
+		return false;
+	vq->run_stats.throttled++;
+	return true;
+}
+
+static void charge(struct vhdb_limit *limit, u32 requests, u32 bytes)
 {
 	u64 now;
 
-	if (!limit->on)
+	if (!READ_ONCE(limit->on))
 		return;
 	now = ktime_get_ns();
 	spin_lock_irq(&limit->lock);
 	use(&limit->requests, now, requests);
 	use(&limit->bytes, now, bytes);
 	spin_unlock_irq(&limit->lock);
+}
+
+/**
+ * vhdb_limit_charge() - count what a queue has taken
+ * @vq: the queue
+ * @requests: requests
+ * @bytes: payload
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_limit_charge(struct vhdb_vq *vq, u32 requests, u32 bytes)
+{
+	charge(&vq->dev->limit, requests, bytes);
+	charge(&vq->limit, requests, bytes);
 }

@@ -27,8 +27,10 @@ struct vhdb_rate {
 };
 
 /**
- * struct vhdb_limit - a device's rate limits
- * @on: there are any. Immutable after ATTACH.
+ * struct vhdb_limit - rate limits, of a device or of one queue
+ * @on: there are any. Read from any context.
+ * @vqs: whose they are
+ * @nvqs: how many
  * @lock: guards the rest; interrupts off
  * @requests: requests a second
  * @bytes: payload a second
@@ -38,6 +40,8 @@ struct vhdb_rate {
  */
 struct vhdb_limit {
 	bool on;
+	struct vhdb_vq *vqs;
+	u16 nvqs;
 	spinlock_t lock;	/* guards the rest; interrupts off */
 	struct vhdb_rate requests;
 	struct vhdb_rate bytes;
@@ -46,12 +50,12 @@ struct vhdb_limit {
 	u16 first;
 };
 
-void vhdb_limit_init(struct vhdb_limit *limit);
+void vhdb_limit_init(struct vhdb_limit *limit, struct vhdb_vq *vqs, u16 nvqs);
 int vhdb_limit_set(struct vhdb_limit *limit, u64 requests, u64 requests_burst,
 		   u64 bytes, u64 bytes_burst);
 void vhdb_limit_stop(struct vhdb_limit *limit);
 void vhdb_limit_forget(struct vhdb_limit *limit);
 bool vhdb_limit_reached(struct vhdb_vq *vq);
-void vhdb_limit_charge(struct vhdb_limit *limit, u32 requests, u32 bytes);
+void vhdb_limit_charge(struct vhdb_vq *vq, u32 requests, u32 bytes);
 
 #endif /* VHDB_LIMIT_H */

@@ -396,6 +396,18 @@ void vhdb_log_event(struct vhdb_vq *vq)
 }
 
 /**
+ * vhdb_log_forget() - what was noted has not come to pass
+ * @rq: a request that goes back into its ring
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_log_forget(struct vhdb_request *rq)
+{
+	if (rq->notes)
+		rq->notes->nr = 0;
+}
+
+/**
  * vhdb_log_free() - free what was noted
  * @rq: a request that is not in flight
  *

@@ -35,6 +35,7 @@ int vhdb_log_note(struct vhdb_vq *vq, u64 iova, const struct vhdb_piece *piece);
 void vhdb_log_requests(struct vhdb_vq *vq, struct llist_node *list);
 void vhdb_log_used(struct vhdb_vq *vq, u16 from, u16 to);
 void vhdb_log_event(struct vhdb_vq *vq);
+void vhdb_log_forget(struct vhdb_request *rq);
 void vhdb_log_free(struct vhdb_request *rq);
 
 #endif /* VHDB_LOG_H */

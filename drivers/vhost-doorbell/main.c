@@ -25,11 +25,13 @@ static_assert(sizeof(struct vhost_doorbell_info) ==
 static_assert(sizeof(struct vhost_doorbell_backend_info) ==
 	      VHOST_DOORBELL_BACKEND_INFO_SIZE_V1);
 static_assert(sizeof(struct vhost_doorbell_attach) ==
-	      VHOST_DOORBELL_ATTACH_SIZE_V2);
+	      VHOST_DOORBELL_ATTACH_SIZE_V3);
 static_assert(sizeof(struct vhost_doorbell_stats) ==
 	      VHOST_DOORBELL_STATS_SIZE_V3);
 static_assert(sizeof(struct vhost_doorbell_update) ==
 	      VHOST_DOORBELL_UPDATE_SIZE_V1);
+static_assert(sizeof(struct vhost_doorbell_rate) ==
+	      VHOST_DOORBELL_RATE_SIZE_V1);
 
 /* The user's size of a struct that begins with it, or -errno. */
 static long user_size(const void __user *argp, u32 first_version)
@@ -161,6 +163,27 @@ static long update(struct vhdb_device *dev, void __user *argp)
 	return copy_out(argp, usize, &update, sizeof(update));
 }
 
+/* Limits of one queue, beside those of all. */
+static long set_rate(struct vhdb_device *dev, const void __user *argp)
+{
+	struct vhost_doorbell_rate arg = {};
+	long usize;
+	u32 queue;
+
+	if (!dev->backend)
+		return -ENODEV;
+	if (!dev->nvqs)
+		return -EOPNOTSUPP;
+	usize = copy_in(&arg, sizeof(arg), argp, VHOST_DOORBELL_RATE_SIZE_V1);
+	if (usize < 0)
+		return usize;
+	if (arg.queue >= dev->nvqs)
+		return -ENOBUFS;
+	queue = array_index_nospec(arg.queue, dev->nvqs);
+	return vhdb_limit_set(&dev->vqs[queue].limit, arg.requests,
+			      arg.burst_requests, arg.bytes, arg.burst_bytes);
+}
+
 static long backend_ioctl(struct vhdb_device *dev, unsigned int cmd,
 			  void __user *argp)
 {
@@ -189,6 +212,8 @@ static long ioctl_own(struct vhdb_device *dev, unsigned int cmd,
 		return get_stats(dev, argp);
 	case VHOST_DOORBELL_UPDATE:
 		return update(dev, argp);
+	case VHOST_DOORBELL_SET_RATE:
+		return set_rate(dev, argp);
 	case VHOST_DOORBELL_START:
 	case VHOST_DOORBELL_STOP:
 	case VHOST_DOORBELL_GET_CONFIG:

@@ -276,10 +276,38 @@ static struct vhdb_device *open_node(struct vhdb_node *node)
 	return dev;
 }
 
+/* From here on it is a file like the control node's. */
+static int become(struct inode *inode, struct file *file,
+		  struct vhdb_device *dev)
+{
+	const struct file_operations *attached = &vhdb_fops;
+
+	file->private_data = dev;
+	replace_fops(file, fops_get(attached));
+	return nonseekable_open(inode, file);
+}
+
+/**
+ * vhdb_open_attached() - open(2) of a back end's own device node
+ * @inode: the node
+ * @file: the file that is opened
+ * @arg: as for ATTACH
+ *
+ * Context: process.
+ * Return: 0 or the errors of ATTACH.
+ */
+int vhdb_open_attached(struct inode *inode, struct file *file,
+		       const struct vhost_doorbell_attach *arg)
+{
+	struct vhdb_device *dev = create_attached(arg, NULL);
+
+	return IS_ERR(dev) ? PTR_ERR(dev) : become(inode, file, dev);
+}
+EXPORT_SYMBOL_GPL(vhdb_open_attached);
+
 static int fop_open(struct inode *inode, struct file *file)
 {
 	struct vhdb_node *node = vhdb_node_hold(iminor(inode));
-	const struct file_operations *attached = &vhdb_fops;
 	struct vhdb_device *dev;
 
 	if (IS_ERR(node))
@@ -289,10 +317,7 @@ static int fop_open(struct inode *inode, struct file *file)
 		vhdb_node_unhold(node);
 		return PTR_ERR(dev);
 	}
-	/* From here on it is a file like the control node's. */
-	file->private_data = dev;
-	replace_fops(file, fops_get(attached));
-	return nonseekable_open(inode, file);
+	return become(inode, file, dev);
 }
 
 static const struct file_operations fops = {

@@ -94,7 +94,7 @@ void vhdb_poll_begin(struct vhdb_vq *vq)
 	if (polled)
 		unlink(vq);
 	p->on = polled;
-	if (!p->since || !vhdb_ring_has_work(&vq->ring))
+	if (!p->since || !vhdb_vq_has_work(vq))
 		return;
 
 	waited = ktime_get_ns() - p->since;
@@ -178,7 +178,7 @@ static bool look(struct vhdb_vq *vq, struct vhdb_worker *worker, bool early)
 	if (!vq->serve) {
 		unlink(vq);
 		wanted = false;
-	} else if (!vhdb_ring_has_work(&vq->ring)) {
+	} else if (!vhdb_vq_has_work(vq)) {
 		wanted = early || now >= vq->poll.until ||
 			 !READ_ONCE(vq->poll_us);
 		if (wanted)

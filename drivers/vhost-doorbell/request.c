@@ -23,6 +23,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
 #include <linux/wait_bit.h>
 
 #include "device.h"
@@ -288,7 +289,8 @@ static struct vhdb_request *take(struct vhdb_vq *vq)
 
 	vq->requests_left--;
 	vq->run_stats.requests++;
-	vhdb_limit_charge(&vq->dev->limit, 1, 0);
+	if (!vq->dev->backend->own_rate)
+		vhdb_limit_charge(vq, 1, 0);
 	rq->id = chain->id;
 	rq->count = chain->count;
 	rq->resumed = false;
@@ -324,7 +326,9 @@ struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 		rq->resumed = true;
 	} else {
 		if (vq->broken || vq->missing || !vq->requests_left ||
-		    !vq->bytes_left || vhdb_limit_reached(vq))
+		    !vq->bytes_left)
+			return NULL;
+		if (!vq->dev->backend->own_rate && vhdb_limit_reached(vq))
 			return NULL;
 		rq = take(vq);
 		if (!rq)
@@ -379,9 +383,142 @@ EXPORT_SYMBOL_GPL(vhdb_vq_budget);
 void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes)
 {
 	vq->bytes_left -= min(bytes, vq->bytes_left);
-	vhdb_limit_charge(&vq->dev->limit, 0, bytes);
+	vhdb_limit_charge(vq, 0, bytes);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_charge);
+
+/**
+ * vhdb_vq_charge_requests() - count requests against the rate limits
+ * @vq: the queue; of a back end that counts for itself
+ * @requests: how many
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_charge_requests(struct vhdb_vq *vq, u32 requests)
+{
+	vhdb_limit_charge(vq, requests, 0);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_charge_requests);
+
+/**
+ * vhdb_vq_throttled() - do the rate limits allow no more now?
+ * @vq: the queue; of a back end that counts for itself
+ *
+ * If so, run() has to return; it is called again when they do.
+ *
+ * Context: the worker, within run().
+ * Return: true if nothing more may be taken.
+ */
+bool vhdb_vq_throttled(struct vhdb_vq *vq)
+{
+	return vhdb_limit_reached(vq);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_throttled);
+
+/**
+ * vhdb_vq_idle() - the back end has nothing for the buffers that there are
+ * @vq: the queue; run() has to return
+ *
+ * No kick is asked for, nor is the queue served before vhdb_vq_wake() is called
+ * (see &vhdb_backend.arm), or the queue is polled and there is something.
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_idle(struct vhdb_vq *vq)
+{
+	vq->idle = true;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_idle);
+
+/**
+ * vhdb_vq_wake() - have a queue served
+ * @vq: the queue
+ *
+ * Context: any, between &vhdb_backend.start and &vhdb_backend.stop; takes no
+ * lock but the scheduler's.
+ */
+void vhdb_vq_wake(struct vhdb_vq *vq)
+{
+	vhdb_work_queue(&vq->work);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_wake);
+
+/* The last one that was taken goes back into the ring. */
+static void put_back(struct vhdb_vq *vq, struct vhdb_request *rq)
+{
+	const struct vhdb_chain chain = { .id = rq->id, .count = rq->count };
+
+	vhdb_ring_unpop(&vq->ring, &chain, 1);
+	/* What it was going to write it has not written. */
+	vhdb_log_forget(rq);
+	vq->requests_left++;
+	vq->run_stats.requests--;
+	end(vq, rq->epoch, 1);
+	free_put(vq, rq);
+}
+
+/**
+ * vhdb_vq_put_back() - leave the last requests in the ring after all
+ * @vq: the queue
+ * @rqs: the requests that vhdb_vq_next() gave last, in that order
+ * @nr: how many
+ *
+ * The next ones that it gives are these again, read anew. What was written to
+ * them is no matter: a driver looks at what is used only.
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_put_back(struct vhdb_vq *vq, struct vhdb_request *const *rqs,
+		      u32 nr)
+{
+	/* Behind them, nothing may be taken any more. */
+	vhdb_requests_unpop(vq);
+	while (nr)
+		put_back(vq, rqs[--nr]);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_put_back);
+
+/**
+ * vhdb_vq_too_few() - likewise, until there are more of them
+ * @vq: the queue; run() has to return
+ * @rqs: the requests that vhdb_vq_next() gave last, after which it gave none
+ * @nr: how many
+ *
+ * Run() is called again when the driver has made more available, or if
+ * vhdb_vq_next() ended for want of budget, or for a mapping: then when there is.
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_too_few(struct vhdb_vq *vq, struct vhdb_request *const *rqs,
+		     u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		rqs[i]->node.next = vq->held;
+		vq->held = &rqs[i]->node;
+	}
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_too_few);
+
+/**
+ * vhdb_requests_put_held() - the run is over: put back what was held
+ * @vq: the queue
+ *
+ * Not before notifications are on: what makes the driver notify, and what is
+ * looked at afterwards, is that there is more than these.
+ *
+ * Context: the worker, at the end of a run, after vhdb_requests_unpop().
+ */
+void vhdb_requests_put_held(struct vhdb_vq *vq)
+{
+	struct vhdb_request *rq, *next;
+	struct llist_node *list = vq->held;
+
+	vq->held = NULL;
+	llist_for_each_entry_safe(rq, next, list, node)
+		put_back(vq, rq);
+}
 
 /**
  * vhdb_vq_count_bounce() - count a request that was copied
@@ -431,7 +568,7 @@ EXPORT_SYMBOL_GPL(vhdb_vq_index);
  */
 void vhdb_vq_config_changed(struct vhdb_vq *vq)
 {
-	vhdb_device_config_changed(vq->dev);
+	vhdb_config_changed(vq->dev);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_config_changed);
 
@@ -539,6 +676,63 @@ int vhdb_vq_copy_to(struct vhdb_vq *vq, const void *from, u32 len)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_copy_to);
+
+static int to_iov(struct vhdb_vq *vq, struct vhdb_cursor *c, struct iovec *iov,
+		  u32 max, u32 len, u8 perm)
+{
+	u32 nr = 0;
+
+	if (len > c->left)
+		return -EINVAL;
+	while (len) {
+		struct vhdb_piece piece;
+		int err;
+
+		if (nr == max)
+			return -E2BIG;
+		err = cursor_next(vq, c, len, perm, &piece);
+		if (err)
+			return err;
+		iov[nr].iov_base = (void __user *)piece.uaddr;
+		iov[nr++].iov_len = piece.len;
+		len -= piece.len;
+	}
+	return nr;
+}
+
+/**
+ * vhdb_vq_iov_out() - the next bytes of the request, to be read, as user memory
+ * @vq: the queue
+ * @iov: out: where they are
+ * @max: room in @iov
+ * @len: bytes
+ *
+ * Context: the worker, within run(); they are valid until it returns.
+ * Return: entries of @iov; -EINVAL if the request has less, -EFAULT or -EACCES,
+ * -E2BIG if @max is too small.
+ */
+int vhdb_vq_iov_out(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len)
+{
+	return to_iov(vq, &vq->out, iov, max, len, VHDB_READ);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_iov_out);
+
+/**
+ * vhdb_vq_iov_in() - the next bytes of the request, to be written, likewise
+ * @vq: the queue
+ * @iov: out: where they are
+ * @max: room in @iov
+ * @len: bytes
+ *
+ * Context: the worker, within run(); they are valid until it returns.
+ * Return: entries of @iov; -EINVAL if there is less room, -EFAULT or -EACCES,
+ * -ENOMEM, -E2BIG if @max is too small.
+ */
+int vhdb_vq_iov_in(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len)
+{
+	return to_iov(vq, &vq->in, iov, max, len, VHDB_WRITE);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_iov_in);
 
 /* Pages that are pinned in one go. */
 #define PIN_BATCH	32

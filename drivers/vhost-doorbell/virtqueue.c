@@ -209,6 +209,7 @@ static void run(struct vhdb_vq *vq, u32 requests)
 	vq->requests_left = requests;
 	vq->bytes_left = VHDB_RUN_BYTES;
 	vq->missing = false;
+	vq->idle = false;
 	WRITE_ONCE(vq->runner, current);
 	vq->dev->backend->run(vq);
 	/* Between runs the ring's base is that of what was served. */
@@ -223,10 +224,42 @@ static bool out_of_budget(const struct vhdb_vq *vq)
 	return vq->deferred || !vq->requests_left || !vq->bytes_left;
 }
 
+/* After a run: is there more, or who tells when there is? */
+static bool more_to_do(struct vhdb_vq *vq)
+{
+	u32 ahead = 1;
+	bool more;
+
+	if (vq->broken)
+		return false;
+	/* Out of budget: behind the others, notifications stay off. */
+	if (!vq->missing && out_of_budget(vq))
+		return true;
+	/* So they do over a rate limit, whose timer will call. */
+	if (READ_ONCE(vq->throttled))
+		return false;
+	/* What others wake up for is not to wait. */
+	if (!vq->missing && !vq->dev->backend->arm)
+		ahead = vhdb_coalesce_ahead(vq);
+	/* And while it pays to look out for a buffer. */
+	if (!vq->missing && !vq->held && ahead == 1 && vhdb_poll_start(vq))
+		return false;
+	/* And where there are buffers, but nothing to be done with them. */
+	if (vq->idle)
+		return vq->dev->backend->arm(vq);
+	/* Otherwise a buffer that came while they were off is ours. */
+	more = vhdb_ring_notify_ahead(&vq->ring, ahead);
+	if (!more && ahead > 1)
+		vhdb_coalesce_wait(vq, ahead);
+	if (vq->log.ring)
+		vhdb_log_event(vq);
+	/* What it waits for starts the next run, or a kick, to ask again. */
+	return more && !vq->missing;
+}
+
 /* One bounded run. Is there more? */
 static bool serve(struct vhdb_vq *vq)
 {
-	u32 ahead = 1;
 	bool more;
 
 	vq->run_stats.wakeups++;
@@ -238,28 +271,22 @@ static bool serve(struct vhdb_vq *vq)
 	if (vq->log.ring)
 		vhdb_log_event(vq);
 	run(vq, VHDB_RUN_REQUESTS);
+	more = more_to_do(vq);
+	vhdb_requests_put_held(vq);
+	return more;
+}
 
-	if (vq->broken)
-		return false;
-	/* Out of budget: behind the others, notifications stay off. */
-	if (!vq->missing && out_of_budget(vq))
-		return true;
-	/* So they do over a rate limit, whose timer will call. */
-	if (READ_ONCE(vq->throttled))
-		return false;
-	if (!vq->missing)
-		ahead = vhdb_coalesce_ahead(vq);
-	/* And while it pays to look out for a buffer. */
-	if (!vq->missing && ahead == 1 && vhdb_poll_start(vq))
-		return false;
-	/* Otherwise a buffer that came while they were off is ours. */
-	more = vhdb_ring_notify_ahead(&vq->ring, ahead);
-	if (!more && ahead > 1)
-		vhdb_coalesce_wait(vq, ahead);
-	if (vq->log.ring)
-		vhdb_log_event(vq);
-	/* What it waits for starts the next run, or a kick, to ask again. */
-	return more && !vq->missing;
+/**
+ * vhdb_vq_has_work() - is there something for the worker?
+ * @vq: the queue, which was found with nothing to do
+ *
+ * Context: the worker, under @vq->mutex.
+ * Return: true if there is: a buffer or, if that is what it has, something for it.
+ */
+bool vhdb_vq_has_work(struct vhdb_vq *vq)
+{
+	return vq->idle ? vq->dev->backend->pending(vq) :
+			  vhdb_ring_has_work(&vq->ring);
 }
 
 /* The worker's work. */
@@ -352,6 +379,7 @@ void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index)
 	vhdb_work_init(&vq->work, vq_run);
 	vhdb_coalesce_init(vq);
 	vhdb_miss_init(vq);
+	vhdb_limit_init(&vq->limit, vq, 1);
 	vhdb_kick_init(&vq->kick, &vq->work, dev, index);
 }
 
@@ -490,7 +518,10 @@ int vhdb_vq_start(struct vhdb_vq *vq)
 		goto err_free;
 
 	vq->broken = false;
+	vq->idle = false;
 	vq->started = true;
+	if (vq->dev->backend->start)
+		vq->dev->backend->start(vq);
 	return 0;
 
 err_free:
@@ -526,6 +557,8 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 	mutex_unlock(&vq->mutex);
 	/* Before it can be freed; no run starts the timer any more. */
 	vhdb_coalesce_stop(vq);
+	if (vq->dev->backend->stop)
+		vq->dev->backend->stop(vq);
 	err = wait_both(vq, killable);
 	if (err)
 		return err;
@@ -541,18 +574,21 @@ int vhdb_vq_stop(struct vhdb_vq *vq, bool killable)
 }
 
 /**
- * vhdb_vq_halt() - have no more of a queue's work queued by its timer
- * @vq: the queue, started or not; its worker is about to end
+ * vhdb_vq_quiet() - nobody has a queue served any more
+ * @vq: the queue; its kick is unhooked
  *
- * Context: process, at release. vhdb_vq_stop() is to follow.
+ * Context: process. Afterwards its worker may go.
  */
-void vhdb_vq_halt(struct vhdb_vq *vq)
+void vhdb_vq_quiet(struct vhdb_vq *vq)
 {
-	/* It is a run that starts the timer. */
+	vhdb_limit_stop(&vq->limit);
+	/* Nor does a run begin, which starts timers. */
 	mutex_lock(&vq->mutex);
 	vq->serve = false;
 	mutex_unlock(&vq->mutex);
 	vhdb_coalesce_stop(vq);
+	if (vq->started && vq->dev->backend->stop)
+		vq->dev->backend->stop(vq);
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <linux/vhost_doorbell.h>
 
 #include "doorbell.h"
+#include "limit.h"
 #include "log.h"
 #include "memory.h"
 #include "ring.h"
@@ -207,6 +208,8 @@ struct vhdb_coalesce {
  *	and @in are its. It is not among those in flight: it refers to no
  *	memory but through the map.
  * @missing: a mapping is asked for: nothing to do until it is there
+ * @idle: the back end has nothing for the buffers that there are
+ * @held: requests that are put back at the end of the run, the last one first
  * @current_rq: what vhdb_vq_next() gave last
  * @requests_left: budget of this run
  * @bytes_left: budget of this run
@@ -216,7 +219,8 @@ struct vhdb_coalesce {
  * @run_stats: counters
  *
  * Any context:
- * @throttled: it waits for the device's rate limit; the timer clears it
+ * @throttled: it waits for a rate limit; the timer clears it
+ * @limit: its own rate limits (has a lock of its own)
  *
  * For completions, in any context:
  * @call: whom to signal. RCU.
@@ -268,6 +272,8 @@ struct vhdb_vq {
 	struct vhdb_cursor in;
 	struct vhdb_request *deferred;
 	bool missing;
+	bool idle;
+	struct llist_node *held;
 	struct vhdb_request *current_rq;
 	u32 requests_left;
 	u32 bytes_left;
@@ -276,6 +282,7 @@ struct vhdb_vq {
 	struct vhdb_run_stats run_stats;
 
 	bool throttled;
+	struct vhdb_limit limit;
 
 	struct vhdb_call_slot call;
 	struct vhdb_call_slot err;
@@ -293,7 +300,6 @@ void vhdb_vq_free(struct vhdb_vq *vq);
 void vhdb_vq_reset(struct vhdb_vq *vq);
 int vhdb_vq_start(struct vhdb_vq *vq);
 int vhdb_vq_stop(struct vhdb_vq *vq, bool killable);
-void vhdb_vq_halt(struct vhdb_vq *vq);
 int vhdb_vq_hold(struct vhdb_vq *vq);
 void vhdb_vq_serve(struct vhdb_vq *vq);
 int vhdb_vq_remap(struct vhdb_vq *vq);
@@ -301,6 +307,8 @@ int vhdb_vq_wait_epoch(struct vhdb_vq *vq, u8 epoch);
 int vhdb_vq_get_base(struct vhdb_vq *vq, u32 *base);
 int vhdb_vq_set_log(struct vhdb_vq *vq, bool data, bool ring, u64 ring_addr);
 int vhdb_vq_set_log_base(struct vhdb_vq *vq, u64 base);
+void vhdb_vq_quiet(struct vhdb_vq *vq);
+bool vhdb_vq_has_work(struct vhdb_vq *vq);
 bool vhdb_vq_paused(const struct vhdb_vq *vq);
 
 /* poll.c */
@@ -324,6 +332,7 @@ void vhdb_coalesce_wait(struct vhdb_vq *vq, u32 ahead);
 int vhdb_requests_alloc(struct vhdb_vq *vq);
 void vhdb_requests_free(struct vhdb_vq *vq);
 void vhdb_requests_unpop(struct vhdb_vq *vq);
+void vhdb_requests_put_held(struct vhdb_vq *vq);
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list);
 int vhdb_fetch(void *data, u64 iova, void *to, u32 len);
 

@@ -16,6 +16,10 @@
  * vhdb_vq_budget(): when it is used up and the request is not, it leaves the
  * rest for the queue's next run with vhdb_request_defer().
  *
+ * Where the guest gives buffers for what comes from elsewhere (packets), run()
+ * takes what there is and says so with vhdb_vq_idle(); vhdb_vq_wake() has it
+ * called again.
+ *
  * What stands in the guest's memory is read by copying it once. Pages that
  * outlive the call (for DMA, or for a copy after the I/O) are pinned.
  */
@@ -32,8 +36,10 @@
 #define VHDB_SEGS_MAX	1024
 
 struct file;
+struct iovec;
 struct module;
 struct vhdb_bell;
+struct vhdb_device;
 struct vhdb_log_notes;
 struct vhdb_vq;
 
@@ -85,6 +91,11 @@ static inline bool vhdb_hook_rung(const void *key)
  * @logical_block_size: as given, 0 for the back end's choice
  * @serial: as given
  * @features: the feature bits that may be offered
+ * @classic: it speaks the classic dialect, or else vhost-vdpa. Where the dialect
+ *	is left open: false.
+ * @ifindex: as given
+ * @mac: as given
+ * @dev: for vhdb_config_changed(), until detach()
  */
 struct vhdb_attach {
 	struct file *file;
@@ -94,6 +105,10 @@ struct vhdb_attach {
 	u32 logical_block_size;
 	char serial[20];
 	u64 features;
+	bool classic;
+	u32 ifindex;
+	u8 mac[6];
+	struct vhdb_device *dev;
 };
 
 /**
@@ -143,6 +158,11 @@ struct vhdb_request {
  * @name: name for ATTACH
  * @owner: the module
  * @no_file: it serves no file: ATTACH's fd is -1
+ * @may_have_no_file: so it may be
+ * @is_net: it is a network interface, which ATTACH may tell of; ATTACH has to name
+ *	the dialect
+ * @own_rate: what its rate limits count is no request: it asks
+ *	vhdb_vq_throttled() and tells vhdb_vq_charge_requests()
  * @ioctl: an ioctl of its own, with a number from VHOST_DOORBELL_BACKEND_NR
  *	on; returns -ENOTTY for what is none. Process, one at a time for each
  *	device; may sleep. Optional where there are queues.
@@ -150,6 +170,7 @@ struct vhdb_request {
  * @detach: ends a device. No request is in flight. May sleep.
  * @queues_max: most queues; 0 for a back end that is no virtio device, and
  *	then what follows is not there
+ * @queues_step: there are so many queues, or a multiple of it; 0 stands for 1
  * @device_id: virtio device ID
  * @features: every device feature bit that a device may offer
  * @on_request: those of them that are offered only if ATTACH names them
@@ -173,16 +194,30 @@ struct vhdb_request {
  *	deferred a request. Worker thread with the owner's memory, or the owner
  *	itself, to finish a deferred request before the queue stands still; may
  *	sleep, but other queues wait for it. One at a time for each queue.
+ * @set_file: what a queue is served with from now on, NULL for nothing; checks
+ *	it and takes a reference of its own. The queue is not served meanwhile.
+ *	Process. Optional.
+ * @start: a queue is going to be served. Process. Optional.
+ * @stop: nobody may wake a queue any more; it is not served. Process; may sleep.
+ *	May come more than once, and without @start. Optional.
+ * @pending: is there something to do for a queue that was idle? Worker thread.
+ *	As @arm, where there is vhdb_vq_idle().
+ * @arm: a queue is idle, and not polled: vhdb_vq_wake() is to be called when there
+ *	is something to do. Returns true if there is already. Worker thread.
  */
 struct vhdb_backend {
 	const char *name;
 	struct module *owner;
 	bool no_file;
+	bool may_have_no_file;
+	bool is_net;
+	bool own_rate;
 	long (*ioctl)(void *priv, unsigned int cmd, void __user *argp);
 	void *(*attach)(const struct vhdb_attach *attach);
 	void (*detach)(void *priv);
 
 	u16 queues_max;
+	u16 queues_step;
 	u32 device_id;
 	u64 features;
 	u64 on_request;
@@ -195,16 +230,35 @@ struct vhdb_backend {
 	int (*set_config)(void *priv, u32 off, const u8 *data, u32 len);
 	int (*update)(void *priv, u64 *bytes);
 	void (*run)(struct vhdb_vq *vq);
+	int (*set_file)(void *priv, u16 queue, struct file *file);
+	void (*start)(struct vhdb_vq *vq);
+	void (*stop)(struct vhdb_vq *vq);
+	bool (*pending)(struct vhdb_vq *vq);
+	bool (*arm)(struct vhdb_vq *vq);
 };
 
 int vhdb_register_backend(const struct vhdb_backend *backend);
 void vhdb_unregister_backend(const struct vhdb_backend *backend);
 void *vhdb_backend_priv(struct file *file, const struct vhdb_backend *backend);
+void vhdb_config_changed(struct vhdb_device *dev);
+
+/* Of a misc device of a back end's own: its file is one of ours, attached. */
+struct inode;
+struct vhost_doorbell_attach;
+int vhdb_open_attached(struct inode *inode, struct file *file,
+		       const struct vhost_doorbell_attach *arg);
 
 /* The queue, inside run(). */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq);
 u32 vhdb_vq_budget(const struct vhdb_vq *vq);
 void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes);
+bool vhdb_vq_throttled(struct vhdb_vq *vq);
+void vhdb_vq_charge_requests(struct vhdb_vq *vq, u32 requests);
+void vhdb_vq_idle(struct vhdb_vq *vq);
+void vhdb_vq_put_back(struct vhdb_vq *vq, struct vhdb_request *const *rqs,
+		      u32 nr);
+void vhdb_vq_too_few(struct vhdb_vq *vq, struct vhdb_request *const *rqs,
+		     u32 nr);
 void vhdb_request_defer(struct vhdb_request *rq);
 void vhdb_vq_break(struct vhdb_vq *vq, int reason);
 void vhdb_vq_count_bounce(struct vhdb_vq *vq);
@@ -219,10 +273,13 @@ u64 vhdb_vq_in_left(const struct vhdb_vq *vq);
 void vhdb_vq_in_skip(struct vhdb_vq *vq, u64 len);
 int vhdb_vq_copy_from(struct vhdb_vq *vq, void *to, u32 len);
 int vhdb_vq_copy_to(struct vhdb_vq *vq, const void *from, u32 len);
+int vhdb_vq_iov_out(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len);
+int vhdb_vq_iov_in(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len);
 int vhdb_vq_pin_out(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len);
 int vhdb_vq_pin_in(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len);
 
 /* Anywhere. */
+void vhdb_vq_wake(struct vhdb_vq *vq);
 void vhdb_request_complete(struct vhdb_request *rq, u32 len);
 void vhdb_pages_init(struct vhdb_pages *pages);
 bool vhdb_pages_dirty(const struct vhdb_pages *pages);

@@ -49,6 +49,9 @@
 /** define VHOST_DOORBELL_IOCTL - type byte of the ioctls of this file */
 #define VHOST_DOORBELL_IOCTL		0xD8
 
+/** define VHOST_DOORBELL_MAC_LEN - bytes of a network address */
+#define VHOST_DOORBELL_MAC_LEN		6
+
 /** define VHOST_DOORBELL_NAME_MAX - bytes of a back end's name, NUL included */
 #define VHOST_DOORBELL_NAME_MAX		16
 
@@ -179,7 +182,9 @@ struct vhost_doorbell_backend_info {
  *	(a raw image), opened for reading and, without
  *	VHOST_DOORBELL_ATTACH_RO, for writing. The kernel takes a reference of
  *	its own; the fd may be closed afterwards. "bell": -1, it serves
- *	nothing, and the fields from @dialect on are 0.
+ *	nothing, and the fields from @dialect on are 0. "net": a tap or
+ *	macvtap that has its interface, or -1 for VHOST_NET_SET_BACKEND to tell:
+ *	see 'The back end "net"'.
  * @dialect: enum vhost_doorbell_dialect
  * @features_allow: virtio feature bits that may be offered; 0 stands for all
  *	that are safe with stock clients. Bits that are offered on request only
@@ -191,7 +196,7 @@ struct vhost_doorbell_backend_info {
  *	take; and VHOST_F_LOG_ALL is offered whatever is here.
  * @features_require: virtio feature bits without which the driver's
  *	FEATURES_OK is refused; they are offered even if not in @features_allow
- * @queues: number of queues; 0 for one
+ * @queues: number of queues; 0 for one, of "net" for two
  * @queue_size: largest queue size, in descriptors, a power of two unless
  *	@features_require has VIRTIO_F_RING_PACKED; 0 for 256. It is also what
  *	VHOST_VDPA_GET_VRING_NUM answers.
@@ -216,13 +221,18 @@ struct vhost_doorbell_backend_info {
  *	together; 0 for as many as it can
  * @burst_requests: requests that may be taken at once after a pause; 0 for a
  *	tenth of a second's, at most a minute's
+ * @ifindex: "net": index of the interface, in the caller's network namespace, that
+ *	config space tells the status and the MTU of; 0 for none
+ * @mac: "net": the address that config space tells the driver; zeroes for none,
+ *	and then the driver makes one up
+ * @reserved2: zero
  *
  * Errors, besides those of every ioctl:
  *
  * * -EINVAL: @size too small, unknown flag or dialect, @backend not
  *   terminated, bad @logical_block_size, @reserved not zero,
- *   @fd is open with O_APPEND, or a flag, a @fd or a @serial for
- *   a back end that has no use for it
+ *   @fd is open with O_APPEND, a @mac that is none of one station, or a
+ *   flag, a @fd or another field for a back end that has no use for it
  * * -E2BIG: @size beyond what the kernel knows, tail not zero
  * * -ENOENT: no such back end
  * * -ERANGE: @queues, @queue_size, @poll_us, a rate or a burst beyond the
@@ -238,7 +248,11 @@ struct vhost_doorbell_backend_info {
  * * -EBUSY: a back end is attached already, or the block device's page
  *   cache is in use (a mapping of it cannot be invalidated)
  *
- * Since ABI version 1; the rates and bursts since 3.
+ * Of "net" besides: -EOPNOTSUPP @dialect left open, -ENOTSOCK @fd is no tap,
+ * -ESOCKTNOSUPPORT a socket of another kind, -EBADFD a tap without an interface,
+ * -ENODEV no interface @ifindex.
+ *
+ * Since ABI version 1; the rates and bursts since 3, @ifindex and @mac since 4.
  */
 struct vhost_doorbell_attach {
 	__u32 size;
@@ -258,10 +272,14 @@ struct vhost_doorbell_attach {
 	__u64 burst_bytes;
 	__u32 rate_requests;
 	__u32 burst_requests;
+	__u32 ifindex;
+	__u8  mac[VHOST_DOORBELL_MAC_LEN];
+	__u8  reserved2[6];
 };
 
 #define VHOST_DOORBELL_ATTACH_SIZE_V1	88
 #define VHOST_DOORBELL_ATTACH_SIZE_V2	112
+#define VHOST_DOORBELL_ATTACH_SIZE_V3	128
 
 /** define VHOST_DOORBELL_ALL_QUEUES - &vhost_doorbell_stats.queue: the sum */
 #define VHOST_DOORBELL_ALL_QUEUES	0xffffffffU
@@ -363,6 +381,83 @@ struct vhost_doorbell_update {
 };
 
 #define VHOST_DOORBELL_UPDATE_SIZE_V1	16
+
+/**
+ * struct vhost_doorbell_rate - rate limits of one queue
+ * @size: size of this struct as userspace knows it, in bytes
+ * @queue: index of the queue
+ * @bytes: payload bytes a second; 0 for as many as it can
+ * @burst_bytes: as &vhost_doorbell_attach.burst_bytes
+ * @requests: requests a second, of "net" packets; 0 for as many as it can
+ * @burst_requests: as &vhost_doorbell_attach.burst_requests
+ *
+ * They hold beside those of ATTACH, which all queues share, from now on and
+ * until others are set, whoever the owner is. What goes over them waits: of
+ * "net", packets of the guest in its ring, and those for it in the tap, which
+ * drops what it has no room for.
+ *
+ * Works from any process that has the file, at any time after ATTACH. Errors,
+ * besides those of every ioctl: -EINVAL @size too small, -E2BIG @size beyond what
+ * the kernel knows, tail not zero, -ERANGE as in ATTACH. Nothing has changed
+ * then.
+ *
+ * Since ABI version 4.
+ */
+struct vhost_doorbell_rate {
+	__u32 size;
+	__u32 queue;
+	__u64 bytes;
+	__u64 burst_bytes;
+	__u32 requests;
+	__u32 burst_requests;
+};
+
+#define VHOST_DOORBELL_RATE_SIZE_V1	32
+
+/**
+ * DOC: The back end "net"
+ *
+ * A virtio network device (virtio 1.3, 5.1) of one queue pair on a tap or
+ * macvtap, or on one queue of one that has many (IFF_MULTI_QUEUE); queue 0
+ * receives, queue 1 transmits. There is no control queue.
+ *
+ * Two ways to have one:
+ *
+ * * /dev/vhost-doorbell-net, for the clients of /dev/vhost-net: an open file of
+ *   it is a device of "net" in the classic dialect, without a tap, which
+ *   VHOST_NET_SET_BACKEND names for each queue.
+ * * ATTACH, in either dialect. In vhost-vdpa @fd is the tap, and @ifindex and
+ *   @mac fill config space.
+ *
+ * VHOST_NET_SET_BACKEND starts one queue, as VHOST_DOORBELL_START starts all,
+ * with its errors, and with those of ATTACH for the file, but that a tap may be
+ * without its interface. On a queue that runs it puts another tap in the place of
+ * the present one. With -1 it stops the queue, which may not run, as
+ * VHOST_GET_VRING_BASE does. Only taps are served, no packet sockets. The driver
+ * has to choose VIRTIO_F_VERSION_1.
+ *
+ * The header in front of each packet (5.1.6.1, 12 bytes, always with
+ * num_buffers) passes through: the tap has IFF_VNET_HDR, IFF_NO_PI and a header
+ * size (TUNSETVNETHDRSZ) of 12, or in the classic dialect the client has chosen
+ * VHOST_NET_F_VIRTIO_NET_HDR, and the tap has no header. If they do not fit, all
+ * packets are dropped. In vhost-vdpa the offloads of the tap (TUNSETOFFLOAD)
+ * follow what the driver has chosen; in the classic dialect they are the client's
+ * affair.
+ *
+ * A packet that the tap does not take is dropped: a header that does not hold, a
+ * tap without its interface or whose interface is down. So is one for the guest
+ * that has no place in its buffer, or takes more than 128 of them
+ * (VIRTIO_NET_F_MRG_RXBUF). &vhost_doorbell_stats.errors counts those that were
+ * the guest's.
+ *
+ * VIRTIO_NET_F_STATUS and VIRTIO_NET_F_MTU are offered if ATTACH names the
+ * interface. The link is up while the interface is, and has a carrier; the driver
+ * is told of a change by the configuration interrupt. The MTU is the interface's
+ * at ATTACH or, if it has changed, when the device is reset: a driver that has
+ * been told of one keeps it (5.1.4.1).
+ *
+ * Since ABI version 4.
+ */
 
 /**
  * DOC: The back end "bell"
@@ -503,6 +598,11 @@ struct vhost_doorbell_bell_call {
 #define VHOST_DOORBELL_UPDATE \
 	_IOC(_IOC_READ | _IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x04, \
 	     VHOST_DOORBELL_UPDATE_SIZE_V1)
+
+/** define VHOST_DOORBELL_SET_RATE - see &struct vhost_doorbell_rate */
+#define VHOST_DOORBELL_SET_RATE \
+	_IOC(_IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x06, \
+	     VHOST_DOORBELL_RATE_SIZE_V1)
 
 /**
  * DOC: The classic dialect
