@@ -15,7 +15,7 @@
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
-#include "lib/vhdb_classic.h"
+#include "lib/vhdb_migration.h"
 
 #define PAGE		VHDB_CLASSIC_PAGE
 #define DATA		(512 * PAGE)
@@ -204,62 +204,11 @@ TEST_F(log, another_log)
 
 /* ---- a migration ---- */
 
-#define WORD_BITS	(8 * sizeof(unsigned long))
-
-struct migration {
-	struct vhdb_classic *c;
-	__u8 *copy;			/* of all of the memory */
-	unsigned int passes;
-	unsigned long pages;
-	atomic_bool stop;
-};
-
-/* Sends what is dirty: cleared first, read then */
-static void pass(struct migration *m)
-{
-	struct vhdb_classic *c = m->c;
-	size_t first = c->mem.iova / PAGE, last, i, bit;
-
-	last = first + c->mem.size / PAGE - 1;
-	for (i = first / WORD_BITS; i <= last / WORD_BITS; i++) {
-		unsigned long word = c->log[i] ?
-			__atomic_exchange_n(&c->log[i], 0, __ATOMIC_SEQ_CST) : 0;
-
-		for (bit = 0; bit < WORD_BITS; bit++) {
-			size_t at = (i * WORD_BITS + bit - first) * PAGE;
-
-			if (!(word >> bit & 1) || at >= c->mem.size)
-				continue;
-			memcpy(m->copy + at, c->mem.hva + at, PAGE);
-			m->pages++;
-		}
-	}
-	m->passes++;
-}
-
-static void *migrate(void *arg)
-{
-	struct migration *m = arg;
-
-	while (!atomic_load(&m->stop)) {
-		pass(m);
-		sched_yield();
-	}
-	return NULL;
-}
-
-static bool same(const struct migration *m, __u64 gpa, size_t bytes)
-{
-	size_t off = gpa - m->c->mem.iova;
-
-	return !memcmp(m->copy + off, m->c->mem.hva + off, bytes);
-}
-
 /*
  * The end of each request of a queue. The driver makes it 0xff when it submits
  * one, which is for its own VMM to log: where STOP came first it is left so.
  */
-static bool same_ends(const struct migration *m, unsigned int q)
+static bool same_ends(const struct vhdb_migration *m, unsigned int q)
 {
 	static const __u8 untouched[VHDB_CLASSIC_HDR] = {
 		[0 ... VHDB_CLASSIC_HDR - 1] = 0xff
@@ -272,7 +221,7 @@ static bool same_ends(const struct migration *m, unsigned int q)
 		__u64 end = c->q[q].end + slot * VHDB_CLASSIC_HDR;
 
 		if (memcmp(vhdb_classic_ptr(c, end), untouched, bytes) &&
-		    !same(m, end, bytes))
+		    !vhdb_migration_same(m, end, bytes))
 			return false;
 	}
 	return true;
@@ -310,7 +259,7 @@ static int load(struct vhdb_classic *c, unsigned int count)
 TEST_F(log, migration_under_load)
 {
 	struct vhdb_classic *c = &self->c;
-	struct migration m = { .c = c };
+	struct vhdb_migration m = { .c = c };
 	bool packed = variant->features & F_PACKED;
 	unsigned int i, round;
 	pthread_t thread;
@@ -322,7 +271,7 @@ TEST_F(log, migration_under_load)
 	ASSERT_EQ(0, load(c, 50));
 	ASSERT_EQ(0, log_on(c, true));
 	memcpy(m.copy, c->mem.hva, c->mem.size);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, migrate, &m));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, vhdb_migrate, &m));
 	for (round = 0; round < 4; round++) {
 		EXPECT_EQ(0, load(c, 250));
 		/* An answer is there: what it stands for is logged already */
@@ -339,22 +288,22 @@ TEST_F(log, migration_under_load)
 						 PAGE, i + 77));
 	vhdb_vq_kick(&c->q[0].vq);
 	ASSERT_EQ(0, __vhdb_stop(self->fd));
-	pass(&m);
-	EXPECT_TRUE(same(&m, c->data, DATA));
+	vhdb_migration_pass(&m);
+	EXPECT_TRUE(vhdb_migration_same(&m, c->data, DATA));
 	for (i = 0; i < 2; i++) {
 		const struct vhdb_vring *vr = &c->q[i].vring;
 
 		EXPECT_TRUE(same_ends(&m, i)) {
 			TH_LOG("queue %u: status", i);
 		}
-		EXPECT_TRUE(same(&m, vr->used_iova, packed ? 4 :
+		EXPECT_TRUE(vhdb_migration_same(&m, vr->used_iova, packed ? 4 :
 				 6 + 8 * VHDB_CLASSIC_NUM)) {
 			TH_LOG("queue %u: device area", i);
 		}
 	}
 	/* And the log was no more than what there was to send */
 	EXPECT_LT(3, m.passes);
-	EXPECT_FALSE(same(&m, c->q[0].hdr, VHDB_CLASSIC_NUM * VHDB_CLASSIC_HDR));
+	EXPECT_FALSE(vhdb_migration_same(&m, c->q[0].hdr, VHDB_CLASSIC_NUM * VHDB_CLASSIC_HDR));
 	free(m.copy);
 }
 
@@ -370,7 +319,7 @@ static void *load_some(void *arg)
 TEST_F(log, turned_on_under_load)
 {
 	struct vhdb_classic *c = &self->c;
-	struct migration m = { .c = c };
+	struct vhdb_migration m = { .c = c };
 	unsigned int round;
 	pthread_t thread;
 	void *ret;
@@ -384,8 +333,8 @@ TEST_F(log, turned_on_under_load)
 		memcpy(m.copy, c->mem.hva, c->mem.size);
 		pthread_join(thread, &ret);
 		EXPECT_EQ(0, (long)ret);
-		pass(&m);
-		EXPECT_TRUE(same(&m, c->data, DATA));
+		vhdb_migration_pass(&m);
+		EXPECT_TRUE(vhdb_migration_same(&m, c->data, DATA));
 		EXPECT_EQ(0, log_on(c, false));
 	}
 	free(m.copy);

@@ -90,20 +90,20 @@ int vhdb_classic_table(struct vhdb_classic *c)
 	return __vhdb_set_mem_table(c->fd, &region, 1);
 }
 
-static int attach(struct vhdb_classic *c, int backing_fd)
+static int attach(int fd, unsigned int queues, int backing_fd)
 {
 	const struct vhdb_opts opts = {
-		.queues = c->queues,
+		.queues = queues,
 		.dialect = VHOST_DOORBELL_DIALECT_CLASSIC,
 	};
 	struct vhost_doorbell_attach arg;
 
 	vhdb_attach_init(&arg, backing_fd, &opts);
-	if (!c->blk) {
+	if (backing_fd < 0) {
 		memset(arg.backend, 0, sizeof(arg.backend));
 		memcpy(arg.backend, "copy", sizeof("copy"));
 	}
-	return __vhdb_attach(c->fd, &arg);
+	return __vhdb_attach(fd, &arg);
 }
 
 static int queue_create(struct vhdb_classic *c, unsigned int i, __u64 *gpa)
@@ -122,8 +122,8 @@ static int queue_create(struct vhdb_classic *c, unsigned int i, __u64 *gpa)
 	return vhdb_vq_init(&q->vq, &vhdb_vq_split, &q->vring);
 }
 
-int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
-			unsigned int queues, __u64 features, size_t data_bytes)
+int vhdb_classic_adopt(struct vhdb_classic *c, int fd, unsigned int queues,
+		       __u64 features, size_t data_bytes)
 {
 	__u64 gpa = VHDB_CLASSIC_GPA;
 	size_t bytes;
@@ -133,15 +133,10 @@ int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
 	memset(c, 0, sizeof(*c));
 	c->log = MAP_FAILED;
 	c->mem.fd = -1;
-	c->blk = backing_fd >= 0;
 	c->queues = queues;
 	c->features = features | VHDB_BIT(VIRTIO_F_VERSION_1);
-	c->fd = vhdb_open();
-	if (c->fd < 0)
-		return c->fd;
-	ret = attach(c, backing_fd);
-	if (!ret)
-		ret = __vhdb_set_owner(c->fd);
+	c->fd = fd;
+	ret = __vhdb_set_owner(c->fd);
 	bytes = queues * (vhdb_vring_bytes(VHDB_CLASSIC_NUM) + PAGE +
 			  2 * VHDB_CLASSIC_NUM * VHDB_CLASSIC_HDR) + data_bytes;
 	if (!ret)
@@ -159,6 +154,22 @@ int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
 		ret = -errno;
 	if (ret)
 		vhdb_classic_destroy(c);
+	return ret;
+}
+
+int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
+			unsigned int queues, __u64 features, size_t data_bytes)
+{
+	int fd = vhdb_open(), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = attach(fd, queues, backing_fd);
+	if (!ret)
+		ret = vhdb_classic_adopt(c, fd, queues, features, data_bytes);
+	else
+		close(fd);
+	c->blk = backing_fd >= 0;
 	return ret;
 }
 

@@ -78,6 +78,12 @@ int __vhdb_classic_addr(int fd, unsigned int index, __u64 desc, __u64 avail,
  */
 int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
 			unsigned int queues, __u64 features, size_t data_bytes);
+/*
+ * The same from an open file on, which is attached. It is closed with the
+ * device, also on an error.
+ */
+int vhdb_classic_adopt(struct vhdb_classic *c, int fd, unsigned int queues,
+		       __u64 features, size_t data_bytes);
 /* SET_FEATURES, and each queue: NUM, BASE, ADDR, KICK, CALL, ERR; a new ring */
 int vhdb_classic_setup(struct vhdb_classic *c);
 /* Of one queue, going on at @base */

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A network device on a real tap: frames both ways, of every length that lies at
+ * a boundary, in both layouts of rings, with and without mergeable buffers.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <linux/if_tun.h>
+
+#include "kselftest_harness.h"
+#include "lib/vhdb_nic.h"
+
+#define F_PACKED	VHDB_BIT(VIRTIO_F_RING_PACKED)
+#define F_EVENT		VHDB_BIT(VIRTIO_RING_F_EVENT_IDX)
+#define F_MRG		VHDB_BIT(VIRTIO_NET_F_MRG_RXBUF)
+
+/* The shortest and the longest, around what lies in one page and in one buffer */
+static const unsigned int sizes[] = {
+	14, 15, 59, 60, 61, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512,
+	513, 1023, 1024, 1025, 1500, 1513, 1514, 1515, 1518, 2035, 2036, 2037,
+	2047, 2048, 2049, 3071, 3500, 3580, 3600, 3648, 3649, 3700, 3776, 3777,
+	4083, 4084, 4085, 4095, 4096, 4097, 8191, 8192, 8193, 8999, 9000, 9001,
+	9014, 16384, 32767, 65535,
+};
+
+FIXTURE(net)
+{
+	struct vhdb_nic nic;
+	char *frame, *got;
+	int fd;
+};
+
+FIXTURE_VARIANT(net)
+{
+	__u64 features;
+	size_t rx_bytes;
+};
+
+FIXTURE_VARIANT_ADD(net, split)
+{
+	.features = F_EVENT,
+	.rx_bytes = 65535 + VHDB_NIC_HDR,
+};
+
+FIXTURE_VARIANT_ADD(net, split_mergeable)
+{
+	.features = F_MRG,
+	.rx_bytes = 2048,
+};
+
+FIXTURE_VARIANT_ADD(net, packed)
+{
+	.features = F_PACKED,
+	.rx_bytes = 65535 + VHDB_NIC_HDR,
+};
+
+FIXTURE_VARIANT_ADD(net, packed_mergeable)
+{
+	.features = F_PACKED | F_EVENT | F_MRG,
+	.rx_bytes = 1536,
+};
+
+FIXTURE_SETUP(net)
+{
+	if (!vhdb_present())
+		SKIP(return, "no " VHDB_PATH);
+	self->frame = malloc(VHDB_NIC_FRAME_MAX);
+	self->got = malloc(VHDB_NIC_FRAME_MAX);
+	ASSERT_NE(NULL, self->frame);
+	ASSERT_NE(NULL, self->got);
+	ASSERT_EQ(0, vhdb_nic_create(&self->nic, variant->features,
+				     variant->rx_bytes));
+	self->fd = self->nic.c.fd;
+	/* A slot of the ring is free, for those who want to give one more */
+	ASSERT_EQ(0, vhdb_nic_give(&self->nic, VHDB_CLASSIC_NUM - 1));
+}
+
+FIXTURE_TEARDOWN(net)
+{
+	vhdb_nic_destroy(&self->nic);
+	free(self->frame);
+	free(self->got);
+}
+
+/* One frame to the guest: 0, or what is wrong */
+static int to_guest(struct vhdb_nic *nic, char *frame, char *got,
+		    unsigned int len, __u32 seed)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	int ret;
+
+	vhdb_frame(frame, len, seed);
+	ret = vhdb_host_send(&nic->tap, frame, len);
+	if (ret)
+		return ret;
+	ret = vhdb_nic_recv(nic, &hdr, got, VHDB_NIC_FRAME_MAX);
+	if (ret < 0)
+		return ret;
+	if (hdr.hdr.flags || hdr.hdr.gso_type)
+		return -EPROTO;
+	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+}
+
+static int to_host(struct vhdb_nic *nic, char *frame, char *got,
+		   unsigned int len, __u32 seed, unsigned int pieces,
+		   size_t first)
+{
+	int ret;
+
+	vhdb_frame(frame, len, seed);
+	ret = vhdb_nic_send_pieces(nic, NULL, frame, len, pieces, first);
+	if (ret)
+		return ret;
+	ret = vhdb_host_recv(&nic->tap, got, VHDB_NIC_FRAME_MAX);
+	if (ret < 0)
+		return ret;
+	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+}
+
+TEST_F(net, receives)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		EXPECT_EQ(0, to_guest(&self->nic, self->frame, self->got,
+				      sizes[i], i)) {
+			TH_LOG("%u bytes", sizes[i]);
+		}
+}
+
+TEST_F(net, transmits)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		EXPECT_EQ(0, to_host(&self->nic, self->frame, self->got,
+				     sizes[i], i, 1, 0)) {
+			TH_LOG("%u bytes", sizes[i]);
+		}
+}
+
+/* The header alone, a part of it, with some of the frame: all the same */
+TEST_F(net, transmits_in_pieces)
+{
+	static const size_t first[] = { 12, 1, 10, 11, 13, 26, 40, 512 };
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(first); i++)
+		for (n = 2; n < 40; n = n * 2 + 1) {
+			EXPECT_EQ(0, to_host(&self->nic, self->frame, self->got,
+					     1514, i, n, first[i]));
+			EXPECT_EQ(0, to_host(&self->nic, self->frame, self->got,
+					     9000, i, n, first[i]));
+		}
+}
+
+TEST_F(net, receives_in_pieces)
+{
+	unsigned int i, n;
+
+	for (n = 2; n < 12; n++) {
+		/* Once around: until then, buffers of the old form come back */
+		self->nic.rx_pieces = n;
+		ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 0, -1));
+		ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 1, -1));
+		ASSERT_EQ(0, vhdb_nic_start(&self->nic));
+		ASSERT_EQ(0, vhdb_nic_give(&self->nic, VHDB_CLASSIC_NUM / n));
+		for (i = 0; i < 20; i++)
+			EXPECT_EQ(0, to_guest(&self->nic, self->frame, self->got,
+					      sizes[i * 2], i)) {
+				TH_LOG("%u bytes in %u", sizes[i * 2], n);
+			}
+	}
+}
+
+/* Many that are there at once, in their order, with one kick for all */
+TEST_F(net, transmits_a_batch)
+{
+	unsigned int round, i;
+
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < VHDB_CLASSIC_NUM; i++) {
+			unsigned int len = 60 + i * 31;
+
+			vhdb_frame(self->frame, len, round + i);
+			ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->frame,
+						    len));
+		}
+		vhdb_vq_kick(&self->nic.c.q[VHDB_NIC_TX].vq);
+		for (i = 0; i < VHDB_CLASSIC_NUM; i++) {
+			int len = vhdb_host_recv(&self->nic.tap, self->got,
+						 VHDB_NIC_FRAME_MAX);
+
+			ASSERT_EQ(60 + i * 31, len);
+			ASSERT_TRUE(vhdb_frame_right(self->got, len, round + i));
+			ASSERT_EQ(0, vhdb_nic_reap(&self->nic));
+		}
+	}
+}
+
+TEST_F(net, receives_a_batch)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	unsigned int round, i;
+
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 100; i++) {
+			vhdb_frame(self->frame, 60 + i * 13, round + i);
+			ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame,
+						    60 + i * 13));
+		}
+		for (i = 0; i < 100; i++) {
+			int len = vhdb_nic_recv(&self->nic, &hdr, self->got,
+						VHDB_NIC_FRAME_MAX);
+
+			ASSERT_EQ(60 + i * 13, len);
+			ASSERT_TRUE(vhdb_frame_right(self->got, len, round + i));
+		}
+	}
+}
+
+/*
+ * Without a buffer a packet waits in the tap; with too few that are mergeable, too.
+ * A kick that comes for more of them is all there is.
+ */
+TEST_F(net, waits_for_buffers)
+{
+	bool many = variant->features & F_MRG;
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct vhdb_nic *nic = &self->nic;
+	unsigned int need = many ? (9000 + VHDB_NIC_HDR + variant->rx_bytes - 1) /
+				   variant->rx_bytes : 1, i;
+
+	ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 0, -1));
+	ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 1, -1));
+	ASSERT_EQ(0, vhdb_nic_start(nic));
+	vhdb_frame(self->frame, 9000, 7);
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 9000));
+	for (i = 1; i < need; i++) {
+		struct vhost_doorbell_stats stats;
+		__u64 runs;
+
+		ASSERT_EQ(0, vhdb_get_stats(self->fd, 0, &stats));
+		runs = stats.wakeups;
+		ASSERT_EQ(0, vhdb_nic_give(nic, 1));
+		/* It has looked, and goes to sleep again */
+		EXPECT_TRUE(vhdb_wait_for(!vhdb_get_stats(self->fd, 0, &stats) &&
+					  stats.wakeups > runs));
+		EXPECT_TRUE(vhdb_nic_quiet(nic));
+	}
+	usleep(20000);
+	{
+		struct vhost_doorbell_stats before, after;
+
+		ASSERT_EQ(0, vhdb_get_stats(self->fd, 0, &before));
+		usleep(100000);
+		ASSERT_EQ(0, vhdb_get_stats(self->fd, 0, &after));
+		EXPECT_EQ(before.wakeups, after.wakeups);
+	}
+	ASSERT_EQ(0, vhdb_nic_give(nic, 1));
+	EXPECT_EQ(9000, vhdb_nic_recv(nic, &hdr, self->got, VHDB_NIC_FRAME_MAX));
+	EXPECT_TRUE(vhdb_frame_right(self->got, 9000, 7));
+	EXPECT_EQ(need, le16toh(hdr.num_buffers));
+}
+
+/* What has no place in a buffer is dropped, what comes next is not */
+TEST_F(net, too_long_for_the_buffer)
+{
+	struct vhdb_nic *nic = &self->nic;
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct vhost_doorbell_stats stats;
+	bool many = variant->features & F_MRG;
+	unsigned int i;
+
+	/* 64 buffers for 65,535 bytes that need more of them, or one that is less */
+	ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 0, -1));
+	ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 1, -1));
+	nic->rx_bytes = 1000;
+	ASSERT_EQ(0, vhdb_nic_start(nic));
+	ASSERT_EQ(0, vhdb_nic_give(nic, VHDB_CLASSIC_NUM - 1));
+	if (many)
+		return;
+	for (i = 0; i < 3; i++) {
+		vhdb_frame(self->frame, 1000 + i, i);
+		ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 1000 + i));
+	}
+	vhdb_frame(self->frame, 988, 9);
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 988));
+	ASSERT_EQ(988, vhdb_nic_recv(nic, &hdr, self->got, VHDB_NIC_FRAME_MAX));
+	EXPECT_TRUE(vhdb_frame_right(self->got, 988, 9));
+	EXPECT_TRUE(vhdb_nic_quiet(nic));
+	ASSERT_EQ(0, vhdb_get_stats(self->fd, 0, &stats));
+	EXPECT_EQ(1, stats.completions);
+}
+
+TEST_HARNESS_MAIN
