@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A --blk: read its options, and attach a device to its image. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,74 +12,7 @@
 #include "vhdb.h"
 
 #define BACKEND		"blk"
-
-/*
- * Cut the next option off *@rest: up to a comma, where two commas stand for
- * one that belongs to the text, as QEMU has it. NULL at the end.
- */
-static char *next_option(char **rest)
-{
-	char *start = *rest, *in, *out;
-
-	if (!start)
-		return NULL;
-
-	for (in = start, out = start; *in; in++) {
-		if (*in == ',' && *++in != ',') {
-			*out = '\0';
-			*rest = in;
-			return start;
-		}
-		*out++ = *in;
-	}
-	*out = '\0';
-	*rest = NULL;
-	return start;
-}
-
-static int parse_number(const char *key, const char *value, unsigned int *number)
-{
-	unsigned long n;
-	char *end;
-
-	errno = 0;
-	n = strtoul(value, &end, 10);
-	if (*value < '0' || *value > '9' || *end || errno || n == 0 ||
-	    n > 1U << 30) {
-		vhdb_error("--blk: '%s=%s' is not a number of 1 or more", key,
-			   value);
-		return -1;
-	}
-	*number = n;
-	return 0;
-}
-
-/* Bytes, with k, M or G for the binary thousands. */
-static int parse_bytes(const char *key, const char *value, __u64 *bytes)
-{
-	static const char units[] = "kMG";
-	unsigned long long n;
-	const char *unit;
-	char *end;
-	int shift = 0;
-
-	errno = 0;
-	n = strtoull(value, &end, 10);
-	unit = *end ? strchr(units, *end) : NULL;
-	if (unit) {
-		shift = 10 * (unit - units + 1);
-		end++;
-	}
-	if (*value < '0' || *value > '9' || *end || errno || !n ||
-	    n > ~0ULL >> shift) {
-		vhdb_error("--blk: '%s=%s' is not a number of bytes of 1 or more",
-			   key, value);
-		vhdb_hint("k, M or G may stand behind it, for 1024 and its powers");
-		return -1;
-	}
-	*bytes = n << shift;
-	return 0;
-}
+#define WHAT		"--blk"
 
 /* One of two words: the second one sets it. */
 static int parse_choice(const char *key, const char *value, const char *first,
@@ -97,23 +29,6 @@ static int parse_choice(const char *key, const char *value, const char *first,
 static int parse_switch(const char *key, const char *value, bool *on)
 {
 	return parse_choice(key, value, "off", "on", on);
-}
-
-static int parse_id(struct vhdb_blk *blk, const char *value)
-{
-	const char *p = value;
-
-	while (isalnum((unsigned char)*p) || (*p && strchr("-_.", *p)))
-		p++;
-	if (p == value || *p) {
-		vhdb_error("--blk: '%s' is no id: letters, digits and '-_.' only",
-			   value);
-		return -1;
-	}
-	free(blk->id);
-	blk->id = vhdb_strdup(value);
-	blk->named = true;
-	return 0;
 }
 
 static int parse_serial(struct vhdb_blk *blk, const char *value)
@@ -157,15 +72,15 @@ static int parse_option(struct vhdb_blk *blk, char *option)
 		return 0;
 	}
 	if (!strcmp(option, "iops"))
-		return parse_number(option, value, &blk->rate_requests);
+		return vhdb_option_number(WHAT, option, value, &blk->rate_requests);
 	if (!strcmp(option, "iops-burst"))
-		return parse_number(option, value, &blk->burst_requests);
+		return vhdb_option_number(WHAT, option, value, &blk->burst_requests);
 	if (!strcmp(option, "bps"))
-		return parse_bytes(option, value, &blk->rate_bytes);
+		return vhdb_option_bytes(WHAT, option, value, &blk->rate_bytes);
 	if (!strcmp(option, "bps-burst"))
-		return parse_bytes(option, value, &blk->burst_bytes);
+		return vhdb_option_bytes(WHAT, option, value, &blk->burst_bytes);
 	if (!strcmp(option, "poll"))
-		return parse_number(option, value, &blk->poll_us);
+		return vhdb_option_number(WHAT, option, value, &blk->poll_us);
 	if (!strcmp(option, "completion"))
 		return parse_choice(option, value, "end_io", "worker",
 				    &blk->complete_worker);
@@ -179,15 +94,15 @@ static int parse_option(struct vhdb_blk *blk, char *option)
 		return 0;
 	}
 	if (!strcmp(option, "queues"))
-		return parse_number(option, value, &blk->queues);
+		return vhdb_option_number(WHAT, option, value, &blk->h.queues);
 	if (!strcmp(option, "queue-size"))
-		return parse_number(option, value, &blk->queue_size);
+		return vhdb_option_number(WHAT, option, value, &blk->queue_size);
 	if (!strcmp(option, "bs"))
-		return parse_number(option, value, &blk->block_size);
+		return vhdb_option_number(WHAT, option, value, &blk->block_size);
 	if (!strcmp(option, "serial"))
 		return parse_serial(blk, value);
 	if (!strcmp(option, "id"))
-		return parse_id(blk, value);
+		return vhdb_option_id(WHAT, &blk->h, value);
 
 	vhdb_error("--blk: unknown option '%s'", option);
 	return -1;
@@ -195,7 +110,7 @@ static int parse_option(struct vhdb_blk *blk, char *option)
 
 /**
  * vhdb_blk_parse() - read the text of a --blk
- * @blk: filled; @blk->id is the default already
+ * @blk: filled; @blk->h.id is the default already
  * @spec: PATH[,ro][,key=value]...
  *
  * Return: 0; -1 after a message.
@@ -206,14 +121,14 @@ int vhdb_blk_parse(struct vhdb_blk *blk, const char *spec)
 	int err = 0;
 
 	blk->direct = -1;
-	blk->path = vhdb_strdup(next_option(&rest));
+	blk->path = vhdb_strdup(vhdb_option_next(&rest));
 	if (!*blk->path) {
 		vhdb_error("--blk: no path in '%s'", spec);
 		err = -1;
 	}
 
 	while (!err) {
-		option = next_option(&rest);
+		option = vhdb_option_next(&rest);
 		if (!option)
 			break;
 		err = parse_option(blk, option);
@@ -237,9 +152,9 @@ static int check_limits(const struct vhdb_blk *blk, int fd,
 	if (!vhdb_backend_find(fd, info, BACKEND, &backend) &&
 	    backend.queues_max < queues_max)
 		queues_max = backend.queues_max;
-	if (blk->queues > queues_max) {
+	if (blk->h.queues > queues_max) {
 		vhdb_error("'%s': %u queues asked for, the driver has %u at most",
-			   blk->path, blk->queues, queues_max);
+			   blk->path, blk->h.queues, queues_max);
 		return -1;
 	}
 
@@ -279,7 +194,7 @@ static int allow_features(const struct vhdb_blk *blk,
 
 	if (!blk->packed && !blk->no_discard)
 		return 0;
-	if (vhdb_backend_find(blk->device_fd, info, BACKEND, &backend)) {
+	if (vhdb_backend_find(blk->h.device_fd, info, BACKEND, &backend)) {
 		vhdb_error("'%s': cannot attach: the back end is not loaded",
 			   blk->path);
 		vhdb_hint("run `modprobe vhost_doorbell_blk` as root");
@@ -344,7 +259,7 @@ void vhdb_blk_explain(const struct vhdb_blk *blk, int err)
 
 /**
  * vhdb_blk_prepare() - open the driver and the image, and say what is wanted
- * @blk: the disk; @blk->device_fd is set, and stays open across an exec
+ * @blk: the disk; @blk->h.device_fd is set, and stays open across an exec
  * @attach: out: for ATTACH; @attach->fd is the image, open
  *
  * Return: 0; -1 after a message, and nothing is open.
@@ -358,10 +273,10 @@ int vhdb_blk_prepare(struct vhdb_blk *blk, struct vhost_doorbell_attach *attach)
 		.backend = BACKEND,
 		.dialect = VHOST_DOORBELL_DIALECT_VDPA,
 	};
-	blk->device_fd = vhdb_device_open(&info);
-	if (blk->device_fd < 0)
+	blk->h.device_fd = vhdb_device_open(&info);
+	if (blk->h.device_fd < 0)
 		return -1;
-	if (check_limits(blk, blk->device_fd, &info) < 0)
+	if (check_limits(blk, blk->h.device_fd, &info) < 0)
 		goto err_close_device;
 	if (allow_features(blk, &info, attach) < 0)
 		goto err_close_device;
@@ -377,7 +292,7 @@ int vhdb_blk_prepare(struct vhdb_blk *blk, struct vhost_doorbell_attach *attach)
 	if (blk->worker_per_queue)
 		attach->flags |= VHOST_DOORBELL_ATTACH_WORKER_PER_QUEUE;
 	attach->poll_us = blk->poll_us;
-	attach->queues = blk->queues;
+	attach->queues = blk->h.queues;
 	attach->queue_size = blk->queue_size;
 	attach->logical_block_size = blk->block_size;
 	attach->rate_requests = blk->rate_requests;
@@ -389,14 +304,14 @@ int vhdb_blk_prepare(struct vhdb_blk *blk, struct vhost_doorbell_attach *attach)
 	return 0;
 
 err_close_device:
-	close(blk->device_fd);
-	blk->device_fd = -1;
+	close(blk->h.device_fd);
+	blk->h.device_fd = -1;
 	return -1;
 }
 
 /**
  * vhdb_blk_attach() - open the driver and the image, and put them together
- * @blk: the disk; @blk->device_fd is set, and stays open across an exec
+ * @blk: the disk; @blk->h.device_fd is set, and stays open across an exec
  *
  * Return: 0; -1 after a message.
  */
@@ -407,13 +322,13 @@ int vhdb_blk_attach(struct vhdb_blk *blk)
 
 	if (vhdb_blk_prepare(blk, &attach) < 0)
 		return -1;
-	err = ioctl(blk->device_fd, VHOST_DOORBELL_ATTACH, &attach) < 0 ? errno : 0;
+	err = ioctl(blk->h.device_fd, VHOST_DOORBELL_ATTACH, &attach) < 0 ? errno : 0;
 	/* the driver has a reference of its own */
 	close(attach.fd);
 	if (!err)
 		return 0;
 	vhdb_blk_explain(blk, err);
-	close(blk->device_fd);
-	blk->device_fd = -1;
+	close(blk->h.device_fd);
+	blk->h.device_fd = -1;
 	return -1;
 }

@@ -196,7 +196,7 @@ static int create(struct node *node)
 	if (vhdb_blk_prepare(&node->blk, &attach) < 0)
 		return VHDB_EXIT_FAILURE;
 	/* That was to ask what the driver can do. */
-	close(node->blk.device_fd);
+	close(node->blk.h.device_fd);
 	if (add_folder(node->name) < 0) {
 		close(attach.fd);
 		return VHDB_EXIT_FAILURE;
@@ -314,7 +314,7 @@ static int parse(struct node *node, int argc, char **argv)
 		vhdb_error("create takes a name and --blk DISK");
 		return -1;
 	}
-	if (node->blk.named) {
+	if (node->blk.h.named) {
 		vhdb_error("create: 'id=' is for `vhdb run`: a node has its name");
 		return -1;
 	}
@@ -335,7 +335,7 @@ static int parse(struct node *node, int argc, char **argv)
 int vhdb_create(int argc, char **argv)
 {
 	struct node node = {
-		.blk.device_fd = -1,
+		.blk.h.device_fd = -1,
 		.uid = -1,
 		.gid = -1,
 		.mode = -1,
@@ -350,7 +350,7 @@ int vhdb_create(int argc, char **argv)
 	}
 	free(node.blk.path);
 	free(node.blk.serial);
-	free(node.blk.id);
+	free(node.blk.h.id);
 	return status;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* vhdb run: attach disks, and hand them to a QEMU. */
+/* vhdb run: attach disks and network interfaces, and hand them to a QEMU. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -13,6 +13,10 @@
 /**
  * struct run - a `vhdb run` on its way
  * @blks: the disks
+ * @nr_blks: how many
+ * @nets: the network interfaces
+ * @nr_nets: how many
+ * @handed: all of them, as QEMU is handed them
  * @count: how many
  * @stats_path: --stats: a file or "-"; NULL for none
  * @quiet: do not print the line
@@ -20,7 +24,11 @@
  * @argc: words in @argv
  */
 struct run {
-	struct vhdb_blk *blks;
+	struct vhdb_blk **blks;
+	size_t nr_blks;
+	struct vhdb_net **nets;
+	size_t nr_nets;
+	struct vhdb_handed **handed;
 	size_t count;
 	const char *stats_path;
 	bool quiet;
@@ -28,32 +36,49 @@ struct run {
 	size_t argc;
 };
 
-static int add_blk(struct run *run, const char *spec)
+/* @array of @count pointers, with one more. */
+static void *more(void *array, size_t count, void *element)
 {
-	struct vhdb_blk *blk;
+	void **longer = realloc(array, (count + 1) * sizeof(*longer));
+
+	if (!longer)
+		vhdb_out_of_memory();
+	longer[count] = element;
+	return longer;
+}
+
+static int hand(struct run *run, struct vhdb_handed *h)
+{
 	size_t i;
 
-	run->blks = realloc(run->blks, (run->count + 1) * sizeof(*run->blks));
-	if (!run->blks) {
-		vhdb_error("out of memory");
-		return -1;
-	}
-	blk = &run->blks[run->count];
-	*blk = (struct vhdb_blk){
-		.id = vhdb_printf("blk%zu", run->count),
-		.device_fd = -1,
-	};
-	run->count++;
-	if (vhdb_blk_parse(blk, spec) < 0)
-		return -1;
-
-	for (i = 0; i + 1 < run->count; i++) {
-		if (!strcmp(run->blks[i].id, blk->id)) {
-			vhdb_error("--blk: two disks have the id '%s'", blk->id);
+	for (i = 0; i < run->count; i++) {
+		if (!strcmp(run->handed[i]->id, h->id)) {
+			vhdb_error("run: two devices have the id '%s'", h->id);
 			return -1;
 		}
 	}
+	run->handed = more(run->handed, run->count++, h);
 	return 0;
+}
+
+static int add_blk(struct run *run, const char *spec)
+{
+	struct vhdb_blk *blk = vhdb_alloc(1, sizeof(*blk));
+
+	blk->h.id = vhdb_printf("blk%zu", run->nr_blks);
+	blk->h.device_fd = -1;
+	run->blks = more(run->blks, run->nr_blks++, blk);
+	return vhdb_blk_parse(blk, spec) < 0 ? -1 : hand(run, &blk->h);
+}
+
+static int add_net(struct run *run, const char *spec)
+{
+	struct vhdb_net *net = vhdb_alloc(1, sizeof(*net));
+
+	net->h.id = vhdb_printf("net%zu", run->nr_nets);
+	net->h.device_fd = -1;
+	run->nets = more(run->nets, run->nr_nets++, net);
+	return vhdb_net_parse(net, spec) < 0 ? -1 : hand(run, &net->h);
 }
 
 /* Copy the command's words, with room for what is added: NULL-terminated. */
@@ -61,7 +86,7 @@ static void copy_command(struct run *run, int argc, char **argv)
 {
 	int i;
 
-	/* per disk: -add-fd X -device Y */
+	/* per device: -add-fd X -device Y */
 	run->argv = vhdb_alloc(argc + 4 * run->count + 1, sizeof(*run->argv));
 	for (i = 0; i < argc; i++)
 		run->argv[i] = vhdb_strdup(argv[i]);
@@ -88,16 +113,16 @@ static unsigned int free_fdset(const struct run *run)
 }
 
 /* Replace every %id% in *@word. Return: whether there was one. */
-static bool fill_placeholder(char **word, const struct vhdb_blk *blk)
+static bool fill_placeholder(char **word, const struct vhdb_handed *h)
 {
-	char *mark = vhdb_printf("%%%s%%", blk->id);
+	char *mark = vhdb_printf("%%%s%%", h->id);
 	bool found = false;
 	char *at;
 
 	/* what is filled in holds no mark, so this ends */
 	while ((at = strstr(*word, mark))) {
 		char *filled = vhdb_printf("%.*s/dev/fdset/%u%s",
-					   (int)(at - *word), *word, blk->fdset,
+					   (int)(at - *word), *word, h->fdset,
 					   at + strlen(mark));
 
 		free(*word);
@@ -108,33 +133,33 @@ static bool fill_placeholder(char **word, const struct vhdb_blk *blk)
 	return found;
 }
 
-/* Fill the placeholders, and add the options of each disk. */
+/* Fill the placeholders, and add the options of each device. */
 static void complete_command(struct run *run)
 {
 	unsigned int set = free_fdset(run);
 	size_t words = run->argc, i, b;
 
 	for (b = 0; b < run->count; b++) {
-		struct vhdb_blk *blk = &run->blks[b];
+		struct vhdb_handed *h = run->handed[b];
 
-		blk->fdset = set++;
+		h->fdset = set++;
 		for (i = 1; i < words; i++) {
-			if (fill_placeholder(&run->argv[i], blk))
-				blk->placed = true;
+			if (fill_placeholder(&run->argv[i], h))
+				h->placed = true;
 		}
 
 		run->argv[run->argc++] = vhdb_strdup("-add-fd");
 		run->argv[run->argc++] = vhdb_printf("fd=%d,set=%u,opaque=%s",
-						     blk->device_fd, blk->fdset,
-						     blk->id);
-		if (blk->placed)
+						     h->device_fd, h->fdset,
+						     h->id);
+		if (h->placed)
 			continue;
 
 		run->argv[run->argc++] = vhdb_strdup("-device");
 		run->argv[run->argc++] =
 			vhdb_printf("vhost-vdpa-device-pci,vhostdev=/dev/fdset/%u%s%s",
-				    blk->fdset, blk->named ? ",id=" : "",
-				    blk->named ? blk->id : "");
+				    h->fdset, h->named ? ",id=" : "",
+				    h->named ? h->id : "");
 	}
 }
 
@@ -205,19 +230,19 @@ static int execute_with_stats(const struct run *run)
 		_exit(execute(run));
 	}
 
-	vhdb_stats_print(out, "begin", run->blks, run->count);
+	vhdb_stats_print(out, "begin", run->handed, run->count);
 	for (;;) {
 		if (sigwait(&watched, &sig))
 			continue;
 		if (sig == SIGUSR1)
-			vhdb_stats_print(out, "asked for", run->blks, run->count);
+			vhdb_stats_print(out, "asked for", run->handed, run->count);
 		/* the terminal sends the other two to the child itself */
 		if (sig == SIGHUP || sig == SIGTERM)
 			kill(child, sig);
 		if (sig == SIGCHLD && waitpid(child, &status, WNOHANG) == child)
 			break;
 	}
-	vhdb_stats_print(out, "end", run->blks, run->count);
+	vhdb_stats_print(out, "end", run->handed, run->count);
 
 	if (WIFSIGNALED(status)) {
 		vhdb_error("'%s' was ended by signal %d (%s)", run->argv[0],
@@ -231,6 +256,7 @@ static int parse(struct run *run, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "blk", required_argument, NULL, 'b' },
+		{ "net", required_argument, NULL, 'n' },
 		{ "stats", required_argument, NULL, 's' },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ }
@@ -241,6 +267,10 @@ static int parse(struct run *run, int argc, char **argv)
 		switch (c) {
 		case 'b':
 			if (add_blk(run, optarg) < 0)
+				return -1;
+			break;
+		case 'n':
+			if (add_net(run, optarg) < 0)
 				return -1;
 			break;
 		case 's':
@@ -255,7 +285,7 @@ static int parse(struct run *run, int argc, char **argv)
 	}
 
 	if (!run->count) {
-		vhdb_error("run: no disk: give --blk PATH");
+		vhdb_error("run: no device: give --blk PATH or --net TAP");
 		return -1;
 	}
 	if (optind == argc) {
@@ -280,8 +310,12 @@ int vhdb_run(int argc, char **argv)
 	if (vhdb_kvm_check(run.argv, run.argc) < 0)
 		return VHDB_EXIT_FAILURE;
 
-	for (i = 0; i < run.count; i++) {
-		if (vhdb_blk_attach(&run.blks[i]) < 0)
+	for (i = 0; i < run.nr_blks; i++) {
+		if (vhdb_blk_attach(run.blks[i]) < 0)
+			return VHDB_EXIT_FAILURE;
+	}
+	for (i = 0; i < run.nr_nets; i++) {
+		if (vhdb_net_attach(run.nets[i]) < 0)
 			return VHDB_EXIT_FAILURE;
 	}
 

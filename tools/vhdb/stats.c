@@ -100,16 +100,16 @@ void vhdb_stats_rows(FILE *out, const char *id, int fd, unsigned int queues)
 }
 
 /**
- * vhdb_stats_print() - print the counters of all disks
+ * vhdb_stats_print() - print the counters of all devices
  * @out: where to
  * @when: a word for the heading
- * @blks: the disks, attached
+ * @handed: the devices, attached
  * @count: how many
  *
  * A snapshot ends with a line "# end", so that a reader knows it is whole.
  */
-void vhdb_stats_print(FILE *out, const char *when, const struct vhdb_blk *blks,
-		      size_t count)
+void vhdb_stats_print(FILE *out, const char *when,
+		      struct vhdb_handed *const *handed, size_t count)
 {
 	struct timespec now;
 	size_t i;
@@ -119,8 +119,8 @@ void vhdb_stats_print(FILE *out, const char *when, const struct vhdb_blk *blks,
 		(long long)now.tv_sec, now.tv_nsec / 1000000, when);
 	vhdb_stats_heading(out);
 	for (i = 0; i < count; i++)
-		vhdb_stats_rows(out, blks[i].id, blks[i].device_fd,
-				blks[i].queues ? blks[i].queues : 1);
+		vhdb_stats_rows(out, handed[i]->id, handed[i]->device_fd,
+				handed[i]->queues ? handed[i]->queues : 1);
 	fprintf(out, "# end\n");
 	fflush(out);
 }

@@ -45,9 +45,53 @@
 })
 
 /**
+ * struct vhdb_handed - a device that QEMU is handed
+ * @id: its name: the placeholder is %id%
+ * @queues: number of queues, 0 for the driver's default
+ * @device_fd: the driver's file, attached
+ * @fdset: number of QEMU's fd set that holds @device_fd
+ * @named: @id was given by the user
+ * @placed: a placeholder was filled, so that no -device is added
+ */
+struct vhdb_handed {
+	char *id;
+	unsigned int queues;
+	int device_fd;
+	unsigned int fdset;
+	bool named;
+	bool placed;
+};
+
+/**
+ * struct vhdb_net - one --net of the command line, and what became of it
+ * @h: for QEMU
+ * @tap: name of the interface
+ * @mac: the guest's address
+ * @has_mac: it was given
+ * @mtu: what the interface is to have; 0 to leave it
+ * @packed: offer packed rings
+ * @queue_size: largest queue size, 0 for the driver's default
+ * @poll_us: longest time that a queue is polled, 0 for not at all
+ * @rate_bytes: bytes a second, 0 for any number
+ * @rate_packets: packets a second, 0 for any number
+ */
+struct vhdb_net {
+	struct vhdb_handed h;
+	char *tap;
+	__u8 mac[VHOST_DOORBELL_MAC_LEN];
+	bool has_mac;
+	unsigned int mtu;
+	bool packed;
+	unsigned int queue_size;
+	unsigned int poll_us;
+	__u64 rate_bytes;
+	unsigned int rate_packets;
+};
+
+/**
  * struct vhdb_blk - one --blk of the command line, and what became of it
+ * @h: for QEMU
  * @path: block device or raw image
- * @id: name of the disk: the placeholder is %id%
  * @serial: what the guest reads as the serial; NULL for none
  * @read_only: the guest may not write
  * @share: others may use the same device or image
@@ -56,7 +100,6 @@
  * @complete_worker: requests are completed by the worker
  * @worker_per_queue: each queue has a worker of its own
  * @direct: 1 O_DIRECT or nothing, 0 page cache, -1 O_DIRECT where it works
- * @queues: number of queues, 0 for the driver's default
  * @queue_size: largest queue size, 0 for the driver's default
  * @block_size: logical block size, 0 for the image's own
  * @poll_us: longest time that a queue is polled, 0 for not at all
@@ -64,14 +107,10 @@
  * @burst_bytes: bytes at once after a pause, 0 for the driver's default
  * @rate_requests: requests a second, 0 for any number
  * @burst_requests: requests at once after a pause, 0 for the driver's default
- * @device_fd: the driver's file, attached
- * @fdset: number of QEMU's fd set that holds @device_fd
- * @named: @id was given by the user
- * @placed: a placeholder was filled, so that no -device is added
  */
 struct vhdb_blk {
+	struct vhdb_handed h;
 	char *path;
-	char *id;
 	char *serial;
 	bool read_only;
 	bool share;
@@ -80,7 +119,6 @@ struct vhdb_blk {
 	bool complete_worker;
 	bool worker_per_queue;
 	int direct;
-	unsigned int queues;
 	unsigned int queue_size;
 	unsigned int block_size;
 	unsigned int poll_us;
@@ -88,10 +126,6 @@ struct vhdb_blk {
 	__u64 burst_bytes;
 	unsigned int rate_requests;
 	unsigned int burst_requests;
-	int device_fd;
-	unsigned int fdset;
-	bool named;
-	bool placed;
 };
 
 /* util.c */
@@ -114,6 +148,18 @@ int vhdb_blk_parse(struct vhdb_blk *blk, const char *spec);
 int vhdb_blk_prepare(struct vhdb_blk *blk, struct vhost_doorbell_attach *attach);
 void vhdb_blk_explain(const struct vhdb_blk *blk, int err);
 int vhdb_blk_attach(struct vhdb_blk *blk);
+
+/* option.c */
+char *vhdb_option_next(char **rest);
+int vhdb_option_number(const char *what, const char *key, const char *value,
+		       unsigned int *number);
+int vhdb_option_bytes(const char *what, const char *key, const char *value,
+		      __u64 *bytes);
+int vhdb_option_id(const char *what, struct vhdb_handed *h, const char *value);
+
+/* net.c */
+int vhdb_net_parse(struct vhdb_net *net, const char *spec);
+int vhdb_net_attach(struct vhdb_net *net);
 
 /* image.c */
 int vhdb_image_open(const struct vhdb_blk *blk);
@@ -138,8 +184,8 @@ struct vhdb_stats_rate {
 	struct vhost_doorbell_stats then;
 };
 
-void vhdb_stats_print(FILE *out, const char *when, const struct vhdb_blk *blks,
-		      size_t count);
+void vhdb_stats_print(FILE *out, const char *when,
+		      struct vhdb_handed *const *handed, size_t count);
 void vhdb_stats_heading(FILE *out);
 void vhdb_stats_rows(FILE *out, const char *id, int fd, unsigned int queues);
 int vhdb_stats_rates(FILE *out, struct vhdb_stats_rate *rate, size_t count,
