@@ -391,6 +391,14 @@ static int check_who(const struct vhdb_device *dev, enum vhdb_who who)
 	return vhdb_device_owned_by_us(dev) ? 0 : -EPERM;
 }
 
+/* Is it known in the dialect, and does the back end have it? */
+static bool is_offered(const struct vhdb_device *dev,
+		       const struct vhdb_ioctl *i)
+{
+	return i && i->fn && dev->nvqs &&
+	       (i->cmd != VHOST_NET_SET_BACKEND || dev->backend->set_file);
+}
+
 /**
  * vhdb_ioctl_vhost() - an ioctl of <linux/vhost.h>, or our own of a dialect
  * @dev: the device
@@ -422,7 +430,7 @@ long vhdb_ioctl_vhost(struct vhdb_device *dev, unsigned int cmd,
 		decides = !vdpa || !classic;
 	else
 		i = vhdb_device_is_classic(dev) ? classic : vdpa;
-	if (!i || !i->fn || !dev->nvqs)
+	if (!is_offered(dev, i))
 		return -EOPNOTSUPP;
 	err = check_who(dev, i->who);
 	if (err)

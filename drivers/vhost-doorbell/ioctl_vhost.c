@@ -484,8 +484,6 @@ static long net_set_backend(struct vhdb_device *dev, void __user *argp)
 	struct file *file;
 	long ret;
 
-	if (!backend->set_file)
-		return -EOPNOTSUPP;
 	if (copy_from_user(&arg, argp, sizeof(arg)))
 		return -EFAULT;
 	vq = vhdb_ioctl_find_vq(dev, arg.index);

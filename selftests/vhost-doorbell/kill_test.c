@@ -185,7 +185,7 @@ FIXTURE_SETUP(kill)
 FIXTURE_TEARDOWN(kill)
 {
 	static const char * const back_ends[] = {
-		BLK, VHDB_MODULE_BELL, VHDB_MODULE_COPY,
+		BLK, VHDB_MODULE_BELL, VHDB_MODULE_COPY, VHDB_MODULE_NET,
 	};
 	struct rig *rig = &self->rig;
 	unsigned int i;

@@ -230,6 +230,7 @@ TEST_F(node, modules)
 	EXPECT_EQ(0, vhdb_module_load(VHDB_MODULE_BLK));
 	EXPECT_EQ(0, vhdb_module_load(VHDB_MODULE_BELL));
 	EXPECT_EQ(0, vhdb_module_load(VHDB_MODULE_COPY));
+	EXPECT_EQ(0, vhdb_module_load(VHDB_MODULE_NET));
 	ENABLE();
 	SERVES(vhdb_node_open(NODE), NULL);
 }

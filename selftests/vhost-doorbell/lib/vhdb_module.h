@@ -12,6 +12,7 @@
 #define VHDB_MODULE_BLK		"vhost_doorbell_blk"
 #define VHDB_MODULE_BELL	"vhost_doorbell_bell"
 #define VHDB_MODULE_COPY	"vhost_doorbell_copy"
+#define VHDB_MODULE_NET		"vhost_doorbell_net"
 
 /* Users of a module but for the modules that stand on it; 0 if built in */
 long vhdb_module_users(const char *name);
