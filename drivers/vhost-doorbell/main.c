@@ -167,8 +167,9 @@ static long update(struct vhdb_device *dev, void __user *argp)
 static long set_rate(struct vhdb_device *dev, const void __user *argp)
 {
 	struct vhost_doorbell_rate arg = {};
+	struct vhdb_vq *vq;
 	long usize;
-	u32 queue;
+	int err;
 
 	if (!dev->backend)
 		return -ENODEV;
@@ -179,9 +180,15 @@ static long set_rate(struct vhdb_device *dev, const void __user *argp)
 		return usize;
 	if (arg.queue >= dev->nvqs)
 		return -ENOBUFS;
-	queue = array_index_nospec(arg.queue, dev->nvqs);
-	return vhdb_limit_set(&dev->vqs[queue].limit, arg.requests,
-			      arg.burst_requests, arg.bytes, arg.burst_bytes);
+	vq = &dev->vqs[array_index_nospec(arg.queue, dev->nvqs)];
+	err = vhdb_limit_set(&vq->limit, arg.requests, arg.burst_requests,
+			     arg.bytes, arg.burst_bytes);
+	if (err)
+		return err;
+	/* What waits for the old one need not any more. */
+	WRITE_ONCE(vq->throttled, false);
+	vhdb_vq_serve(vq);
+	return 0;
 }
 
 static long backend_ioctl(struct vhdb_device *dev, unsigned int cmd,

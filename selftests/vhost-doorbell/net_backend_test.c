@@ -550,6 +550,16 @@ TEST_F(run, rate)
 	EXPECT_LE(250, vhdb_now_ms() - from);
 	ASSERT_EQ(0, vhdb_get_stats(self->fd, 0, &stats));
 	EXPECT_LE(1, stats.throttled);
+	/* A limit that would last for an hour, lifted */
+	ASSERT_EQ(0, set_rate(self->fd, 1, 0, 1));
+	for (i = 0; i < 2; i++) {
+		vhdb_frame(self->frame, 1500, i);
+		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->frame, 1500));
+	}
+	vhdb_vq_kick(&self->nic.c.q[1].vq);
+	ASSERT_EQ(0, vhdb_nic_reap(&self->nic));
+	ASSERT_EQ(0, set_rate(self->fd, 1, 0, 0));
+	EXPECT_EQ(0, vhdb_nic_reap(&self->nic));
 	/* Throttled when it is closed */
 	ASSERT_EQ(0, set_rate(self->fd, 0, 1, 0));
 	for (i = 0; i < 4; i++)
