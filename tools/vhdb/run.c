@@ -289,7 +289,7 @@ static int parse(struct run *run, int argc, char **argv)
 		return -1;
 	}
 	if (optind == argc) {
-		vhdb_error("run: nothing to run: give `-- qemu-system-x86_64 ...` after the devices");
+		vhdb_error("run: nothing to run: give `-- qemu-system-x86_64 ...` at the end");
 		return -1;
 	}
 	copy_command(run, argc - optind, argv + optind);
