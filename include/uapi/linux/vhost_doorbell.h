@@ -601,7 +601,7 @@ struct vhost_doorbell_bell_call {
 
 /** define VHOST_DOORBELL_SET_RATE - see &struct vhost_doorbell_rate */
 #define VHOST_DOORBELL_SET_RATE \
-	_IOC(_IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x06, \
+	_IOC(_IOC_WRITE, VHOST_DOORBELL_IOCTL, 0x09, \
 	     VHOST_DOORBELL_RATE_SIZE_V1)
 
 /**
