@@ -274,6 +274,8 @@ TEST_F(hdr, receive_buffer_that_is_not_mapped)
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 	struct vhdb_buf bad = VHDB_IN(0x10, 2048);
 	struct vhost_doorbell_stats stats;
+	__u64 slot;
+	__u32 used;
 
 	ASSERT_EQ(0, __vhdb_net_set_backend(nic->c.fd, 0, -1));
 	ASSERT_EQ(0, __vhdb_net_set_backend(nic->c.fd, 1, -1));
@@ -287,15 +289,10 @@ TEST_F(hdr, receive_buffer_that_is_not_mapped)
 				  stats.errors));
 	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 100));
 	/* The bad one comes back, with nothing in it */
-	{
-		__u64 slot;
-		__u32 used;
-
-		ASSERT_EQ(0, vhdb_vq_wait(&nic->c.q[0].vq));
-		ASSERT_EQ(1, vhdb_vq_get(&nic->c.q[0].vq, &slot, &used));
-		EXPECT_EQ(63, slot);
-		EXPECT_EQ(0, used);
-	}
+	ASSERT_EQ(0, vhdb_vq_wait(&nic->c.q[0].vq));
+	ASSERT_EQ(1, vhdb_vq_get(&nic->c.q[0].vq, &slot, &used));
+	EXPECT_EQ(63, slot);
+	EXPECT_EQ(0, used);
 	EXPECT_EQ(100, vhdb_nic_recv(nic, &hdr, self->got, 65535));
 }
 
