@@ -334,6 +334,9 @@ void vhdb_requests_free(struct vhdb_vq *vq);
 void vhdb_requests_unpop(struct vhdb_vq *vq);
 void vhdb_requests_put_held(struct vhdb_vq *vq);
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list);
+
+/* data.c */
+void vhdb_cursor_init(struct vhdb_cursor *c, const struct vhdb_seg *seg, u32 nr);
 int vhdb_fetch(void *data, u64 iova, void *to, u32 len);
 
 /* iotlb.c */
