@@ -22,7 +22,6 @@
 FIXTURE(running)
 {
 	struct vhdb_classic c;
-	struct vhdb_backing disk;
 	int fd;
 };
 
@@ -41,11 +40,8 @@ FIXTURE_SETUP(running)
 {
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->disk.fd = -1;
-	if (variant->blk)
-		ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, 1 << 20));
-	ASSERT_EQ(0, vhdb_classic_create(&self->c, self->disk.fd, 2,
-					 variant->features, DATA));
+	ASSERT_EQ(0, vhdb_classic_make(&self->c, variant->blk,
+				       variant->features, DATA));
 	self->fd = self->c.fd;
 	ASSERT_EQ(0, vhdb_classic_start(&self->c));
 }
@@ -53,8 +49,6 @@ FIXTURE_SETUP(running)
 FIXTURE_TEARDOWN(running)
 {
 	vhdb_classic_destroy(&self->c);
-	if (self->disk.fd >= 0)
-		vhdb_backing_free(&self->disk);
 }
 
 static unsigned int base_now(struct vhdb_classic *c, unsigned int queue)

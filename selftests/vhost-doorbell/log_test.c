@@ -26,7 +26,6 @@
 FIXTURE(log)
 {
 	struct vhdb_classic c;
-	struct vhdb_backing disk;
 	int fd;
 };
 
@@ -55,11 +54,7 @@ FIXTURE_SETUP(log)
 
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->disk.fd = -1;
-	if (variant->blk)
-		ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, 1 << 20));
-	ASSERT_EQ(0, vhdb_classic_create(c, self->disk.fd, 2, variant->features,
-					 DATA));
+	ASSERT_EQ(0, vhdb_classic_make(c, variant->blk, variant->features, DATA));
 	self->fd = c->fd;
 	ASSERT_EQ(0, vhdb_classic_setup(c));
 	if (variant->features & F_PLATFORM)
@@ -73,8 +68,6 @@ FIXTURE_SETUP(log)
 FIXTURE_TEARDOWN(log)
 {
 	vhdb_classic_destroy(&self->c);
-	if (self->disk.fd >= 0)
-		vhdb_backing_free(&self->disk);
 }
 
 /* As vhost_dev_set_log() of QEMU does it, on a device that runs */

@@ -27,7 +27,6 @@
 FIXTURE(miss)
 {
 	struct vhdb_classic c;
-	struct vhdb_backing disk;
 	int fd;
 };
 
@@ -46,12 +45,9 @@ FIXTURE_SETUP(miss)
 {
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->disk.fd = -1;
-	if (variant->blk)
-		ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, 1 << 20));
-	ASSERT_EQ(0, vhdb_classic_create(&self->c, self->disk.fd, 2,
-					 variant->features | F_PLATFORM |
-					 F_INDIRECT, DATA));
+	ASSERT_EQ(0, vhdb_classic_make(&self->c, variant->blk,
+				       variant->features | F_PLATFORM |
+				       F_INDIRECT, DATA));
 	self->fd = self->c.fd;
 	ASSERT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
 	ASSERT_EQ(0, __vhdb_set_backend_features(self->fd, MSG_V2));
@@ -61,8 +57,6 @@ FIXTURE_SETUP(miss)
 FIXTURE_TEARDOWN(miss)
 {
 	vhdb_classic_destroy(&self->c);
-	if (self->disk.fd >= 0)
-		vhdb_backing_free(&self->disk);
 }
 
 /* A question, waited for: 1, 0 if there is none, or -errno */

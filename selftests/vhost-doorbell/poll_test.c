@@ -252,7 +252,6 @@ TEST_F(poll, suspend_resume_and_reset)
 
 FIXTURE(fixed) {
 	struct vhdb_classic c;
-	struct vhdb_backing disk;
 	int fd;
 };
 
@@ -285,11 +284,8 @@ FIXTURE_SETUP(fixed)
 {
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->disk.fd = -1;
-	if (variant->blk)
-		ASSERT_EQ(0, vhdb_backing_memfd(&self->disk, 1 << 20));
-	ASSERT_EQ(0, vhdb_classic_create(&self->c, self->disk.fd, 2,
-					 variant->features, 64 * PAGE));
+	ASSERT_EQ(0, vhdb_classic_make(&self->c, variant->blk,
+				       variant->features, 64 * PAGE));
 	self->fd = self->c.fd;
 	ASSERT_EQ(0, start_classic(&self->c));
 	ASSERT_EQ(0, __vhdb_set_log_base(self->fd, self->c.log));
@@ -298,8 +294,6 @@ FIXTURE_SETUP(fixed)
 FIXTURE_TEARDOWN(fixed)
 {
 	vhdb_classic_destroy(&self->c);
-	if (self->disk.fd >= 0)
-		vhdb_backing_free(&self->disk);
 }
 
 static int do_one(struct vhdb_classic *c, unsigned int queue)
@@ -414,10 +408,10 @@ enum ending {
 	ENDINGS,
 };
 
-static void child(struct vhdb_classic *c, int disk, __u64 features,
+static void child(struct vhdb_classic *c, bool blk, __u64 features,
 		  enum ending ending)
 {
-	if (vhdb_classic_create(c, disk, 2, features, 64 * PAGE) ||
+	if (vhdb_classic_make(c, blk, features, 64 * PAGE) ||
 	    start_classic(c) || !polled(c, 0) || !polled(c, 1))
 		_exit(2);
 	if (ending == KILL)
@@ -439,8 +433,7 @@ TEST_F(fixed, ends_with_its_owner)
 
 		ASSERT_LE(0, pid);
 		if (!pid)
-			child(&self->c, self->disk.fd, variant->features,
-			      ending);
+			child(&self->c, variant->blk, variant->features, ending);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_EQ(ending == KILL ? SIGKILL : 0, status);
 	}

@@ -10,6 +10,7 @@
 #include "vhdb_classic.h"
 
 #define PAGE	VHDB_CLASSIC_PAGE
+#define DISK	(1 << 20)	/* bytes of a disk of its own */
 
 /* ---- raw ---- */
 
@@ -173,6 +174,22 @@ int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
 	return ret;
 }
 
+int vhdb_classic_make(struct vhdb_classic *c, bool blk, __u64 features,
+		      size_t data_bytes)
+{
+	struct vhdb_backing disk = { .fd = -1 };
+	int ret = blk ? vhdb_backing_memfd(&disk, DISK) : 0;
+
+	if (ret)
+		return ret;
+	ret = vhdb_classic_create(c, disk.fd, 2, features, data_bytes);
+	if (ret && blk)
+		vhdb_backing_free(&disk);
+	c->own_disk = blk && !ret;
+	c->disk = disk;
+	return ret;
+}
+
 void vhdb_classic_destroy(struct vhdb_classic *c)
 {
 	unsigned int i;
@@ -189,6 +206,9 @@ void vhdb_classic_destroy(struct vhdb_classic *c)
 	if (c->log != MAP_FAILED)
 		munmap(c->log, c->log_bytes);
 	c->log = MAP_FAILED;
+	if (c->own_disk)
+		vhdb_backing_free(&c->disk);
+	c->own_disk = false;
 }
 
 static int set_addr(struct vhdb_classic *c, unsigned int queue,

@@ -49,6 +49,8 @@ struct vhdb_classic_queue {
 struct vhdb_classic {
 	int fd;
 	bool blk;			/* or else copy */
+	bool own_disk;
+	struct vhdb_backing disk;	/* if it is our own */
 	unsigned int queues;
 	__u64 features;			/* to be chosen */
 	struct vhdb_guest_mem mem;	/* .iova is its GPA */
@@ -78,6 +80,12 @@ int __vhdb_classic_addr(int fd, unsigned int index, __u64 desc, __u64 avail,
  */
 int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
 			unsigned int queues, __u64 features, size_t data_bytes);
+/*
+ * Two queues, of a blk device with a disk of its own, which goes with it, or of a
+ * copy device
+ */
+int vhdb_classic_make(struct vhdb_classic *c, bool blk, __u64 features,
+		      size_t data_bytes);
 /*
  * The same from an open file on, which is attached. It is closed with the
  * device, also on an error.
