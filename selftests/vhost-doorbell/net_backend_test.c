@@ -165,29 +165,9 @@ FIXTURE_TEARDOWN(run)
 	free(self->got);
 }
 
-/* A frame each way through @tap: 0, or what is wrong */
 static int both_ways(struct vhdb_nic *nic, char *frame, char *got, __u32 seed)
 {
-	struct virtio_net_hdr_mrg_rxbuf hdr;
-	unsigned int len = 60 + seed * 37 % 4000;
-	int ret;
-
-	vhdb_frame(frame, len, seed);
-	ret = vhdb_host_send(&nic->tap, frame, len);
-	if (ret)
-		return ret;
-	ret = vhdb_nic_recv(nic, &hdr, got, VHDB_NIC_FRAME_MAX);
-	if (ret < 0)
-		return ret;
-	if (ret != (int)len || !vhdb_frame_right(got, len, seed))
-		return -EILSEQ;
-	ret = vhdb_nic_send(nic, NULL, frame, len);
-	if (ret)
-		return ret;
-	ret = vhdb_host_recv(&nic->tap, got, VHDB_NIC_FRAME_MAX);
-	if (ret < 0)
-		return ret;
-	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+	return vhdb_nic_both_ways(nic, frame, got, 60 + seed * 37 % 4000, seed);
 }
 
 #define BOTH_WAYS(seed) \

@@ -31,34 +31,62 @@ int vhdb_nic_start(struct vhdb_nic *nic)
 	int ret = vhdb_classic_setup(&nic->c);
 	unsigned int i;
 
+	if (!ret && nic->attached)
+		return __vhdb_start(nic->c.fd);
 	for (i = 0; !ret && i < 2; i++)
 		ret = __vhdb_net_set_backend(nic->c.fd, i, nic->tap.fd);
 	return ret;
 }
 
-int vhdb_nic_create(struct vhdb_nic *nic, __u64 features, size_t rx_bytes)
+static int open_attached(int tap)
+{
+	struct vhost_doorbell_attach arg = {
+		.size = sizeof(arg),
+		.backend = "net",
+		.fd = tap,
+		.dialect = VHOST_DOORBELL_DIALECT_CLASSIC,
+	};
+	int fd = vhdb_open(), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = __vhdb_attach(fd, &arg);
+	if (!ret)
+		return fd;
+	close(fd);
+	return ret;
+}
+
+int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
+		       bool attach)
 {
 	size_t rx = page_up(VHDB_CLASSIC_NUM * rx_bytes);
 	int ret, fd;
 
-	memset(nic, 0, sizeof(*nic));
-	nic->c.fd = -1;
 	nic->rx_bytes = rx_bytes;
 	nic->rx_pieces = 1;
-	ret = vhdb_netns();
-	if (!ret)
-		ret = vhdb_tap_create(&nic->tap, IFF_VNET_HDR, 65521);
-	if (ret)
-		return ret;
-	fd = open(VHDB_NET_PATH, O_RDWR | O_CLOEXEC);
+	nic->attached = attach;
+	fd = attach ? open_attached(nic->tap.fd) :
+		      open(VHDB_NET_PATH, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return attach ? fd : -errno;
 	ret = vhdb_classic_adopt(&nic->c, fd, 2, features, rx + PAGE +
 				 page_up(VHDB_NIC_FRAME_MAX + VHDB_NIC_HDR) +
 				 TX_BYTES);
 	nic->rx_data = nic->c.data;
 	nic->tx_data = nic->c.data + rx + PAGE;
 	return ret ? ret : vhdb_nic_start(nic);
+}
+
+int vhdb_nic_create(struct vhdb_nic *nic, __u64 features, size_t rx_bytes)
+{
+	int ret = vhdb_netns();
+
+	memset(nic, 0, sizeof(*nic));
+	nic->c.fd = -1;
+	if (!ret)
+		ret = vhdb_tap_create(&nic->tap, IFF_VNET_HDR, 65521);
+	return ret ? ret : vhdb_nic_create_on(nic, features, rx_bytes, false);
 }
 
 void vhdb_nic_destroy(struct vhdb_nic *nic)
@@ -233,4 +261,28 @@ int vhdb_nic_queue(struct vhdb_nic *nic, unsigned int i, const void *frame,
 	memcpy(p + VHDB_NIC_HDR, frame, len);
 	ret = vhdb_vq_add(&nic->c.q[VHDB_NIC_TX].vq, &buf, 1, i, VHDB_DIRECT);
 	return ret < 0 ? ret : 0;
+}
+
+int vhdb_nic_both_ways(struct vhdb_nic *nic, char *frame, char *got,
+		       unsigned int len, __u32 seed)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	int ret;
+
+	vhdb_frame(frame, len, seed);
+	ret = vhdb_host_send(&nic->tap, frame, len);
+	if (ret)
+		return ret;
+	ret = vhdb_nic_recv(nic, &hdr, got, VHDB_NIC_FRAME_MAX);
+	if (ret < 0)
+		return ret;
+	if (ret != (int)len || !vhdb_frame_right(got, len, seed))
+		return -EILSEQ;
+	ret = vhdb_nic_send(nic, NULL, frame, len);
+	if (ret)
+		return ret;
+	ret = vhdb_host_recv(&nic->tap, got, VHDB_NIC_FRAME_MAX);
+	if (ret < 0)
+		return ret;
+	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
 }

@@ -31,8 +31,10 @@ struct vhdb_tap {
 /* A new namespace with a tap, up, with the MTU @mtu; @flags besides IFF_TAP */
 int vhdb_netns(void);
 int vhdb_tap_create(struct vhdb_tap *tap, unsigned int flags, unsigned int mtu);
-/* Another queue of it */
-int vhdb_tap_queue(const struct vhdb_tap *tap);
+/* A macvtap instead, on a pair of interfaces; -ENODEV: this kernel has none */
+int vhdb_macvtap_create(struct vhdb_tap *tap, unsigned int flags);
+/* Another queue of either, which IFF_MULTI_QUEUE was for, in place of the first */
+int vhdb_tap_other_queue(struct vhdb_tap *tap);
 int vhdb_tap_up(const struct vhdb_tap *tap, bool up);
 int vhdb_tap_mtu(const struct vhdb_tap *tap, unsigned int mtu);
 int vhdb_tap_carrier(const struct vhdb_tap *tap, bool on);
@@ -61,13 +63,17 @@ struct vhdb_nic {
 	struct vhdb_tap tap;
 	__u64 rx_bytes;			/* of each receive buffer */
 	unsigned int rx_pieces;		/* descriptors of each */
+	bool attached;			/* to the tap, at ATTACH */
 	__u64 rx_data;			/* GPA */
 	__u64 tx_data;
 };
 
 int __vhdb_net_set_backend(int fd, unsigned int queue, int tap);
-/* Open the node; a device on @tap, set up, both queues with it */
+/* A namespace, a tap in it, and a device on that, set up, both queues with it */
 int vhdb_nic_create(struct vhdb_nic *nic, __u64 features, size_t rx_bytes);
+/* On nic->tap; by ATTACH, or else by SET_BACKEND of an open node */
+int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
+		       bool attach);
 int vhdb_nic_start(struct vhdb_nic *nic);
 void vhdb_nic_destroy(struct vhdb_nic *nic);
 
@@ -92,6 +98,9 @@ int vhdb_nic_send_pieces(struct vhdb_nic *nic,
 			 const struct virtio_net_hdr_mrg_rxbuf *hdr,
 			 const void *frame, size_t len, unsigned int pieces,
 			 size_t first);
+/* A frame of @len bytes each way, made and got in two buffers: 0 or -errno */
+int vhdb_nic_both_ways(struct vhdb_nic *nic, char *frame, char *got,
+		       unsigned int len, __u32 seed);
 /* Not waited for, nor kicked: slot @i of 64, 2 KiB each at the most */
 int vhdb_nic_queue(struct vhdb_nic *nic, unsigned int i, const void *frame,
 		   size_t len);

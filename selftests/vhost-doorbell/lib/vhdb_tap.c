@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <arpa/inet.h>
@@ -18,6 +19,8 @@
 #include <sys/uio.h>
 
 #include "vhdb_nic.h"
+
+#define TUN	"/dev/net/tun"
 
 int vhdb_netns(void)
 {
@@ -68,10 +71,12 @@ int vhdb_tap_carrier(const struct vhdb_tap *tap, bool on)
 	return ioctl(tap->fd, TUNSETCARRIER, &arg) ? -errno : 0;
 }
 
-static int open_queue(const char *name, unsigned int flags, struct ifreq *ifr)
+/* @path: that of all taps, or that of one macvtap, which needs no @name */
+static int open_queue(const char *path, const char *name, unsigned int flags,
+		      struct ifreq *ifr)
 {
 	int hdr = VHDB_NIC_HDR, ret;
-	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
@@ -96,12 +101,12 @@ static void no_ipv6(const char *name)
 	vhdb_write_file(path, "1");
 }
 
-static int open_host(const struct vhdb_tap *tap)
+static int open_host(unsigned int ifindex)
 {
 	struct sockaddr_ll addr = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL),
-		.sll_ifindex = tap->ifindex,
+		.sll_ifindex = ifindex,
 	};
 	int on = 1, room = 8 << 20, ret;
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -126,7 +131,7 @@ int vhdb_tap_create(struct vhdb_tap *tap, unsigned int flags, unsigned int mtu)
 
 	memset(tap, 0, sizeof(*tap));
 	tap->host = -1;
-	tap->fd = open_queue("vhdb%d", flags, &ifr);
+	tap->fd = open_queue(TUN, "vhdb%d", flags, &ifr);
 	if (tap->fd < 0)
 		return tap->fd;
 	memcpy(tap->name, ifr.ifr_name, sizeof(tap->name));
@@ -136,7 +141,7 @@ int vhdb_tap_create(struct vhdb_tap *tap, unsigned int flags, unsigned int mtu)
 	if (!ret)
 		ret = vhdb_tap_up(tap, true);
 	if (!ret)
-		ret = open_host(tap);
+		ret = open_host(tap->ifindex);
 	if (ret < 0) {
 		vhdb_tap_destroy(tap);
 		return ret;
@@ -145,11 +150,84 @@ int vhdb_tap_create(struct vhdb_tap *tap, unsigned int flags, unsigned int mtu)
 	return 0;
 }
 
-int vhdb_tap_queue(const struct vhdb_tap *tap)
-{
-	struct ifreq ifr;
+/*
+ * Its lower interface is one end of a pair, and the host at the other one: then what
+ * is sent there comes by the wire, for each of them.
+ */
+static const char *const make_macvtap[] = {
+	"link add vhdbhost mtu 65521 type veth peer name vhdblow mtu 65521",
+	"link set vhdbhost up",
+	"link set vhdblow up",
+	"link add link vhdblow name vhdbmac type macvtap mode passthru",
+	"link set vhdbmac up",
+};
 
-	return open_queue(tap->name, IFF_VNET_HDR | IFF_MULTI_QUEUE, &ifr);
+static int run_ip(const char *arguments)
+{
+	char command[160];
+
+	/* Root's PATH need not hold the sbin directories */
+	snprintf(command, sizeof(command),
+		 "PATH=$PATH:/usr/sbin:/sbin ip %s >/dev/null 2>&1", arguments);
+	return system(command) ? -ENODEV : 0;
+}
+
+int vhdb_macvtap_create(struct vhdb_tap *tap, unsigned int flags)
+{
+	char path[32];
+	struct ifreq ifr;
+	unsigned int i;
+	int ret;
+
+	memset(tap, 0, sizeof(*tap));
+	tap->fd = -1;
+	tap->host = -1;
+	no_ipv6("default");
+	ret = vhdb_modprobe("veth");
+	if (!ret)
+		ret = vhdb_modprobe("macvtap");
+	for (i = 0; !ret && i < ARRAY_SIZE(make_macvtap); i++)
+		ret = run_ip(make_macvtap[i]);
+	if (ret)
+		return ret;
+	memcpy(tap->name, "vhdbmac", sizeof("vhdbmac"));
+	tap->ifindex = if_nametoindex(tap->name);
+	snprintf(path, sizeof(path), "/dev/tap%u", tap->ifindex);
+	if (!vhdb_wait_for(!access(path, F_OK)))
+		return -ENXIO;
+	tap->fd = open_queue(path, tap->name, flags, &ifr);
+	if (tap->fd < 0)
+		return tap->fd;
+	ret = open_host(if_nametoindex("vhdbhost"));
+	if (ret < 0) {
+		vhdb_tap_destroy(tap);
+		return ret;
+	}
+	tap->host = ret;
+	return 0;
+}
+
+int vhdb_tap_other_queue(struct vhdb_tap *tap)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_DETACH_QUEUE };
+	const char *path = TUN;
+	char macvtap[32];
+	int fd;
+
+	snprintf(macvtap, sizeof(macvtap), "/dev/tap%u", tap->ifindex);
+	if (!access(macvtap, F_OK))
+		path = macvtap;
+	fd = open_queue(path, tap->name, IFF_VNET_HDR | IFF_MULTI_QUEUE, &ifr);
+	if (fd < 0)
+		return fd;
+	ifr.ifr_flags = IFF_DETACH_QUEUE;
+	if (ioctl(tap->fd, TUNSETQUEUE, &ifr)) {
+		close(fd);
+		return -errno;
+	}
+	close(tap->fd);
+	tap->fd = fd;
+	return 0;
 }
 
 int vhdb_tap_remove(const struct vhdb_tap *tap)
