@@ -8,10 +8,13 @@
  *   net_load pull HOST PORT BYTES      by TCP, from there
  *   net_load echo HOST PORT FROM TO STEP   by UDP, each size there and back
  *   net_load udp HOST PORT SIZE COUNT  by UDP, as fast as it goes, to there
+ *   net_load hold PORT                 leaves what comes by UDP where it is
+ *   net_load burst HOST PORT SIZE COUNT  by UDP, to who holds it
  *   net_load offload INTERFACE 0|1     segmentation and checksums by the device
  *
  * A line tells what came of it; exit status 1 if a byte was wrong or missing (of
- * udp, datagrams may be).
+ * udp and hold, datagrams may be). At SIGTERM push and pull end where they are, and
+ * hold looks at what it has.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -23,11 +26,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,9 +53,17 @@ struct answer {
 
 /* In front of a datagram. */
 struct head {
-	char what[4];		/* "echo", "load", "tell" */
+	char what[4];		/* "echo", "load", "tell", "hold" */
 	__u32 number;
 };
+
+/* Told to end. */
+static atomic_bool enough;
+
+static void end(int sig)
+{
+	atomic_store(&enough, sig == SIGTERM);
+}
 
 static void die(const char *what)
 {
@@ -99,17 +112,34 @@ static bool write_all(int fd, const void *buf, size_t bytes)
 
 static bool read_all(int fd, void *buf, size_t bytes)
 {
-	return recv(fd, buf, bytes, MSG_WAITALL) == (ssize_t)bytes;
+	char *p = buf;
+
+	while (bytes) {
+		ssize_t n = recv(fd, p, bytes, MSG_WAITALL);
+
+		if (n <= 0)
+			return false;
+		p += n;
+		bytes -= n;
+	}
+	return true;
 }
 
-static bool send_stream(int fd, __u64 bytes)
+/* The size of the piece at @at; 0 at the end, which may be here and now. */
+static size_t piece(__u64 at, __u64 *bytes)
+{
+	if (atomic_load(&enough))
+		*bytes = at;
+	return *bytes - at < CHUNK ? *bytes - at : CHUNK;
+}
+
+static bool send_stream(int fd, __u64 *bytes)
 {
 	static __u64 buf[CHUNK / 8];
+	size_t n;
 	__u64 at;
 
-	for (at = 0; at < bytes; at += CHUNK) {
-		size_t n = bytes - at < CHUNK ? bytes - at : CHUNK;
-
+	for (at = 0; (n = piece(at, bytes)); at += n) {
 		fill(buf, at, CHUNK);
 		if (!write_all(fd, buf, n))
 			return false;
@@ -118,19 +148,18 @@ static bool send_stream(int fd, __u64 bytes)
 }
 
 /* How many bytes came as they should. */
-static __u64 check_stream(int fd, __u64 bytes)
+static __u64 check_stream(int fd, __u64 *bytes)
 {
 	static __u64 buf[CHUNK / 8], want[CHUNK / 8];
+	size_t n;
 	__u64 at;
 
-	for (at = 0; at < bytes; at += CHUNK) {
-		size_t n = bytes - at < CHUNK ? bytes - at : CHUNK;
-
+	for (at = 0; (n = piece(at, bytes)); at += n) {
 		fill(want, at, CHUNK);
 		if (!read_all(fd, buf, n) || memcmp(buf, want, n))
-			return at;
+			break;
 	}
-	return bytes;
+	return at;
 }
 
 /* --- the other side --- */
@@ -143,10 +172,10 @@ static void serve_one(int fd)
 	if (!read_all(fd, &order, sizeof(order)))
 		return;
 	if (!strncmp(order.what, "pull", sizeof(order.what))) {
-		send_stream(fd, order.bytes);
+		send_stream(fd, &order.bytes);
 		return;
 	}
-	answer.good = check_stream(fd, order.bytes);
+	answer.good = check_stream(fd, &order.bytes);
 	write_all(fd, &answer, sizeof(answer));
 }
 
@@ -182,12 +211,15 @@ static int serve(const char *port)
 	int on = 1, size = 4 << 20, tcp, udp, fd;
 
 	signal(SIGCHLD, SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
 	udp = socket(AF_INET, SOCK_DGRAM, 0);
 	setsockopt(udp, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (bind(udp, (struct sockaddr *)&addr, sizeof(addr)))
 		die("bind");
-	if (!fork())
+	if (!fork()) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		serve_datagrams(udp);
+	}
 	tcp = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(tcp, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(tcp, (struct sockaddr *)&addr, sizeof(addr)) || listen(tcp, 8))
@@ -229,8 +261,8 @@ static int stream(const char *what, const char *host, const char *port,
 	if (!write_all(fd, &order, sizeof(order)))
 		die("send");
 	if (!strcmp(what, "pull"))
-		answer.good = check_stream(fd, bytes);
-	else if (!send_stream(fd, bytes) ||
+		answer.good = check_stream(fd, &bytes);
+	else if (!send_stream(fd, &bytes) || shutdown(fd, SHUT_WR) ||
 		 !read_all(fd, &answer, sizeof(answer)))
 		die("push");
 	printf("%s %llu of %llu bytes right, %.1f MB/s\n", what,
@@ -315,6 +347,55 @@ static int load(const char *host, const char *port, int size, int count)
 	return 1;
 }
 
+/* A datagram that tells by its number what is in it. */
+static void fill_datagram(void *buf, __u32 number)
+{
+	struct head *head = buf;
+
+	fill(buf, (__u64)number * CHUNK, CHUNK);
+	memcpy(head->what, "hold", 4);
+	head->number = number;
+}
+
+static int burst(const char *host, const char *port, int size, int count)
+{
+	static __u64 buf[CHUNK / 8];
+	int fd = udp_socket(host, port);
+	int i, sent = 0;
+
+	for (i = 0; i < count; i++) {
+		fill_datagram(buf, i);
+		sent += send(fd, buf, size, 0) == size;
+	}
+	printf("%d sent\n", sent);
+	return sent != count;
+}
+
+static int hold(const char *port)
+{
+	static __u64 buf[CHUNK / 8], want[CHUNK / 8];
+	struct sockaddr_in addr = address(NULL, port);
+	struct head *head = (void *)buf;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	int size = 16 << 20, right = 0, wrong = 0;
+	ssize_t n;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		die("bind");
+	while (!atomic_load(&enough))
+		poll(NULL, 0, 100);
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) >= 0) {
+		fill_datagram(want, head->number);
+		if (n >= (ssize_t)sizeof(*head) && !memcmp(buf, want, n))
+			right++;
+		else
+			wrong++;
+	}
+	printf("held %d right, %d wrong\n", right, wrong);
+	return !right || wrong;
+}
+
 static int offload(const char *name, int on)
 {
 	/* Segmentation goes with checksums, which it needs */
@@ -343,6 +424,7 @@ int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 
+	signal(SIGTERM, end);
 	if (argc == 3 && !strcmp(what, "serve"))
 		return serve(argv[2]);
 	if (argc == 5 && (!strcmp(what, "push") || !strcmp(what, "pull")))
@@ -352,6 +434,10 @@ int main(int argc, char **argv)
 			    atoi(argv[6]));
 	if (argc == 6 && !strcmp(what, "udp"))
 		return load(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]));
+	if (argc == 3 && !strcmp(what, "hold"))
+		return hold(argv[2]);
+	if (argc == 6 && !strcmp(what, "burst"))
+		return burst(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]));
 	if (argc == 4 && !strcmp(what, "offload"))
 		return offload(argv[2], atoi(argv[3]));
 	fprintf(stderr, "net_load: what is to be done? See the head of its source\n");
