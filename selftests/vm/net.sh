@@ -228,7 +228,7 @@ expected_who()
 	case $client in
 	pairs) pairs=2 ;;
 	packed) packed=1 ;;
-	iommu | vdpa-pci) iommu=1 ;;
+	iommu) iommu=1 ;;
 	esac
 	echo "@who $1 queues $pairs packed $packed iommu $iommu tso 1"
 }
