@@ -47,8 +47,13 @@ all: modules vhdb
 
 # One tree of links for each kernel, so that objects of several kernels stand
 # side by side and the checkout stays clean. Links to what is gone go.
+# Objects of another kernel than that are of no use, and Kbuild does not see it.
 # $(1) where to, $(2) KDIR, $(3) arguments of make
 define build_modules
+	mkdir -p $(1) && kdir=$$(readlink -f "$(2)") && \
+		if [ "$$kdir" != "$$(cat $(1)/kdir 2>/dev/null)" ]; then \
+			rm -rf $(1)/src && echo "$$kdir" >$(1)/kdir; \
+		fi
 	mkdir -p $(1)/src && find $(1)/src -type l -delete
 	mkdir -p $(1)/src/selftests/vhost-doorbell
 	cp -asn $(TOP)/Kbuild $(TOP)/drivers $(TOP)/include $(1)/src/
