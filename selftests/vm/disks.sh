@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# The disks of a guest of our own QEMU: its root on a RAM disk, and an image on a
-# file system. To be sourced by bash, after guest.sh, by what has set
+# The disks of a guest of our own QEMU: its root on a RAM disk, and two images on a
+# file system, one of which has packed rings. To be sourced by bash, after guest.sh, by what has set
 #
 #   images   what guest-image made
-#   packed   whether they have packed rings
 #   out      where logs go
 #
 # shellcheck disable=SC2034,SC2154
@@ -20,7 +19,7 @@ disks_dir=
 # disks_make DIR: the RAM disk as the guest's root, and a file system on DIR
 disks_make()
 {
-	local mb module packing=
+	local mb module
 
 	disks_dir=$1
 	[ "$(id -u)" = 0 ] || die "this needs root" "run it in: selftests/vm/run -- $0"
@@ -41,12 +40,12 @@ disks_make()
 	mke2fs -q -t ext4 -O ^has_journal -m 0 /dev/ram1
 	mkdir -p "$disks_dir"
 	mount /dev/ram1 "$disks_dir"
-	truncate -s 64M "$disks_dir/file.img"
+	truncate -s 64M "$disks_dir/file.img" "$disks_dir/packed.img"
 
-	! $packed || packing=,packed=on
 	DISKS_QEMU=(
-		-device "vhost-doorbell-blk-pci,id=root,serial=vhdb-root,filename=/dev/ram0,num-queues=2$packing"
-		-device "vhost-doorbell-blk-pci,id=file,serial=vhdb-file,filename=$disks_dir/file.img,direct=on,num-queues=2$packing")
+		-device "vhost-doorbell-blk-pci,id=root,serial=vhdb-root,filename=/dev/ram0,num-queues=2"
+		-device "vhost-doorbell-blk-pci,id=file,serial=vhdb-file,filename=$disks_dir/file.img,direct=on,num-queues=2"
+		-device "vhost-doorbell-blk-pci,id=packed,serial=vhdb-packed,filename=$disks_dir/packed.img,direct=on,num-queues=2,packed=on")
 }
 
 disks_remove()

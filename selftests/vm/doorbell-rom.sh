@@ -7,7 +7,7 @@
 #   qemu    the program
 #   tmp     a directory for the files
 #
-#
+# shellcheck disable=SC2034,SC2154
 
 # As the firmware has them: how often it rings, by memory and then by a port, and
 # where.
