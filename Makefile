@@ -15,7 +15,7 @@ KDIR ?= /lib/modules/$(KREL)/build
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules vhdb selftests setup check test test-long demo \
-	docs bench-notify bench-register bench-ring bench-blk fuzz coverage install uninstall \
+	docs bench-notify bench-register bench-ring bench-blk bench-net fuzz coverage install uninstall \
 	qemu clean distclean FORCE
 
 help:
@@ -30,6 +30,7 @@ help:
 ##@ make bench-register  10,000 ioeventfds in one VM: Debian's KVM, kvm-patches/
 ##@ make bench-ring      what a buffer costs on a ring; against the kernel's
 ##@ make bench-blk       a guest's disk: ours, and every other way there is
+##@ make bench-net       a guest's network: ours, and the kernel's vhost-net
 ##@ make fuzz SECONDS=N  the engine against drivers that break the rules
 ##@ make coverage        what of the engine its unit tests run
 ##@
@@ -112,8 +113,13 @@ bench-blk:
 	@$(MAKE) --no-print-directory -s modules-6.12 vhdb
 	@tools/bench/blk
 
-# The load of bench-blk, which has to run in a guest without libraries.
-$(BUILD)/bench/blk_reader: tools/bench/blk_reader.c
+bench-net:
+	@$(VM)/setup && $(VM)/setup bench
+	@$(MAKE) --no-print-directory -s modules-6.12
+	@tools/bench/net
+
+# The loads of bench-blk and bench-net, which have to run in a guest without libraries.
+$(BUILD)/bench/%: tools/bench/%.c tools/bench/load.h
 	mkdir -p $(@D)
 	gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread -o $@ $<
 

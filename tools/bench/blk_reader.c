@@ -7,29 +7,21 @@
  *
  *	blk_reader DISK [seq]read|[seq]write BYTES DEPTH JOBS MS
  *
- * Prints "requests N ns T p50 T p99 T"; times in ns, latencies of single requests
+ * Prints "events N ns T p50 T p99 T"; times in ns, latencies of single requests
  * within 1/16 of their value. A JOBS-th of DEPTH * JOBS requests is each thread's.
  */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "load.h"
 
 #define DEPTH_MAX	256
 #define JOBS_MAX	64
-
-/* Latencies: 16 buckets for each power of two. */
-#define SUB_BITS	4
-#define BUCKETS		(64 << SUB_BITS)
 
 struct job {
 	pthread_t thread;
@@ -37,7 +29,7 @@ struct job {
 	uint64_t place;			/* of the next request, if sequential */
 	uint64_t requests;
 	uint64_t last;			/* when its last request was done */
-	uint64_t count[BUCKETS];
+	struct latencies latencies;
 };
 
 static int disk;
@@ -48,20 +40,6 @@ static uint64_t places;			/* where a request may start, times bytes */
 static uint64_t start, end;
 static struct job jobs[JOBS_MAX];
 
-static void die(const char *what)
-{
-	fprintf(stderr, "blk_reader: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
-}
-
 /* xorshift64 */
 static uint64_t next_random(uint64_t *state)
 {
@@ -69,28 +47,6 @@ static uint64_t next_random(uint64_t *state)
 	*state ^= *state >> 7;
 	*state ^= *state << 17;
 	return *state;
-}
-
-static unsigned int bucket(uint64_t ns)
-{
-	unsigned int log;
-
-	if (ns < 1 << SUB_BITS)
-		return ns;
-	log = 63 - __builtin_clzll(ns);
-	return ((log - SUB_BITS + 1) << SUB_BITS) |
-	       ((ns >> (log - SUB_BITS)) & ((1 << SUB_BITS) - 1));
-}
-
-/* The middle of a bucket. */
-static uint64_t bucket_ns(unsigned int i)
-{
-	unsigned int log = (i >> SUB_BITS) + SUB_BITS - 1;
-	uint64_t base = (1ULL << SUB_BITS) | (i & ((1 << SUB_BITS) - 1));
-
-	if (i < 1 << SUB_BITS)
-		return i;
-	return (base << (log - SUB_BITS)) + ((1ULL << (log - SUB_BITS)) >> 1);
 }
 
 static void submit(aio_context_t ctx, struct job *job, struct iocb *cb)
@@ -138,7 +94,7 @@ static void *run(void *arg)
 				errno = events[i].res < 0 ? -events[i].res : EIO;
 				die("a request failed");
 			}
-			job->count[bucket(t - cb->aio_data)]++;
+			latency_add(&job->latencies, t - cb->aio_data);
 			job->requests++;
 			if (t < end)
 				submit(ctx, job, cb);
@@ -150,23 +106,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static uint64_t percentile(unsigned int nr_jobs, uint64_t requests, unsigned int percent)
-{
-	uint64_t rank = (requests * percent + 99) / 100;
-	unsigned int i, j;
-
-	for (i = 0; i < BUCKETS; i++) {
-		for (j = 0; j < nr_jobs; j++) {
-			if (rank <= jobs[j].count[i])
-				return bucket_ns(i);
-			rank -= jobs[j].count[i];
-		}
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
+	static struct latencies latencies;
 	uint64_t requests = 0, last = 0;
 	const char *how = argc == 7 ? argv[2] : "";
 	unsigned int i, nr_jobs;
@@ -209,12 +151,10 @@ int main(int argc, char **argv)
 	for (i = 0; i < nr_jobs; i++) {
 		pthread_join(jobs[i].thread, NULL);
 		requests += jobs[i].requests;
+		latency_sum(&latencies, &jobs[i].latencies);
 		if (jobs[i].last > last)
 			last = jobs[i].last;
 	}
-	printf("requests %llu ns %llu p50 %llu p99 %llu\n",
-	       (unsigned long long)requests, (unsigned long long)(last - start),
-	       (unsigned long long)percentile(nr_jobs, requests, 50),
-	       (unsigned long long)percentile(nr_jobs, requests, 99));
+	load_print(requests, last - start, &latencies);
 	return 0;
 }

@@ -52,6 +52,26 @@ class Panels(unittest.TestCase):
         self.assertEqual([first.kind("vhost-doorbell"), first.kind("peer")],
                          ["ours", "peer"])
 
+    def test_charted_metrics_of_rows_that_have_not_the_same(self):
+        result = dict(RESULT, chart=["speed", "lag"], rows=[
+            row("r1", "peer", "speed", 1), row("r1", "peer", "exits", 2),
+            row("r2", "peer", "lag", 3)])
+        self.assertEqual([(panel.title, panel.unit, panel.values)
+                          for panel in report.panels_by_row(result)],
+                         [("r1", "speed", {"peer": 1}), ("r2", "lag", {"peer": 3})])
+
+
+class Ratios(unittest.TestCase):
+    def test_which_of_ours_only_if_there_are_several(self):
+        first = {"name": "r1", "ours": "a", "peer": "p", "metric": "m",
+                 "median": 0.5, "min": 0.25, "max": 2}
+        second = dict(first, ours="b", median=2)
+        self.assertEqual(report.ratios({"ratios": [first]}),
+                         ["row  against  in  ahead   min   max",
+                          "r1   p        m    0.50  0.25  2.00  the peer is ahead"])
+        self.assertEqual(report.ratios({"ratios": [first, second]})[2],
+                         "r1   b     p        m    2.00  0.25  2.00")
+
 
 if __name__ == "__main__":
     unittest.main()
