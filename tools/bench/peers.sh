@@ -18,7 +18,7 @@
 #   measure_time ROUND ROW SUBJECT    prints its figures
 #   extra_subject SPEC...     prints one more that the load is to run on, if any
 #
-# shellcheck disable=SC2154
+# shellcheck disable=SC2034,SC2154
 
 EXITS=$TOP/selftests/vm/exits
 # What it has counted so far.
