@@ -4,6 +4,7 @@
 
 #include <linux/mm_types_task.h>
 #include <linux/net.h>
+#include <linux/sizes.h>
 #include <linux/uio.h>
 #include <linux/vhost_doorbell.h>
 #include <linux/wait.h>
@@ -21,8 +22,12 @@ struct ptr_ring;
 #define NET_TX		1
 #define NET_QUEUES	2
 
-/* Packets that go to the tap, or come from it, at once. */
+/*
+ * Packets that go to the tap, or come from it, at once, and after which the driver
+ * gets its buffers back; those of the guest's also after so many bytes.
+ */
 #define NET_BATCH	64
+#define NET_BATCH_BYTES	SZ_128K
 
 /*
  * Largest queue of /dev/vhost-doorbell-net, whose clients do not ask: whatever a
@@ -66,6 +71,7 @@ struct net_packets {
  * @packets: receive queue: what is to go to the guest
  * @heads: receive queue: buffers of one packet
  * @lens: receive queue: what is written to each of them
+ * @used: receive queue: buffers since the driver got some back
  * @xdp: transmit queue: packets for the tap
  * @nr_xdp: how many
  * @frag: transmit queue: where those are
@@ -86,6 +92,7 @@ struct net_queue {
 			struct net_packets packets;
 			struct vhdb_request *heads[NET_HEADS_MAX];
 			u32 lens[NET_HEADS_MAX];
+			u32 used;
 		};
 		struct {
 			struct xdp_buff xdp[NET_BATCH];

@@ -208,6 +208,12 @@ static bool rx_one(struct net_queue *q, u32 len)
 	q->heads[0]->bytes_read = len;
 	for (i = 0; i < b.heads; i++)
 		vhdb_request_complete(q->heads[i], q->lens[i]);
+	q->used += b.heads;
+	if (q->used >= NET_BATCH) {
+		/* The driver has something to do, and makes new ones of them. */
+		vhdb_vq_give_back(q->vq);
+		q->used = 0;
+	}
 	return true;
 }
 
@@ -225,6 +231,7 @@ void net_rx_run(struct net_queue *q)
 		vhdb_vq_idle(q->vq);
 		return;
 	}
+	q->used = 0;
 	for (;;) {
 		ptr = peek(q);
 		if (!ptr) {

@@ -150,8 +150,6 @@ static int add(struct net_queue *q, u32 len)
 	xdp_prepare_buff(xdp, buf, pad, len, true);
 	get_page(frag->page);
 	frag->offset += buflen;
-	if (q->nr_xdp == NET_BATCH)
-		flush(q);
 	return 0;
 }
 
@@ -190,7 +188,8 @@ static int send_packet(struct net_queue *q, u64 total)
 	return err == -ENOSPC ? send_one(q, len) : err;
 }
 
-static void tx_one(struct net_queue *q, struct vhdb_request *rq)
+/* One packet; its bytes. */
+static u64 tx_one(struct net_queue *q, struct vhdb_request *rq)
 {
 	u64 total = vhdb_vq_out_left(q->vq);
 
@@ -205,6 +204,7 @@ static void tx_one(struct net_queue *q, struct vhdb_request *rq)
 			rq->bytes_written = total - NET_HDR;
 	}
 	vhdb_request_complete(rq, 0);
+	return total;
 }
 
 /**
@@ -216,6 +216,8 @@ static void tx_one(struct net_queue *q, struct vhdb_request *rq)
 void net_tx_run(struct net_queue *q)
 {
 	struct vhdb_request *rq;
+	u64 bytes = 0;
+	u32 nr = 0;
 
 	for (;;) {
 		if (!net_tx_pending(q)) {
@@ -227,7 +229,14 @@ void net_tx_run(struct net_queue *q)
 		rq = vhdb_vq_next(q->vq);
 		if (!rq)
 			break;
-		tx_one(q, rq);
+		bytes += tx_one(q, rq);
+		if (++nr < NET_BATCH && bytes < NET_BATCH_BYTES)
+			continue;
+		/* The driver makes new ones of them, while we deal with others. */
+		flush(q);
+		vhdb_vq_give_back(q->vq);
+		bytes = 0;
+		nr = 0;
 	}
 	if (q->sock)
 		flush(q);

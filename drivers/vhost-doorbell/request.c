@@ -352,6 +352,27 @@ void vhdb_vq_wake(struct vhdb_vq *vq)
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_wake);
 
+/**
+ * vhdb_vq_give_back() - show the driver what is complete so far
+ * @vq: the queue
+ *
+ * Otherwise what is complete before run() returns is given back then, all at once:
+ * one signal for it. A back end whose driver can make use of the first ones while
+ * it deals with others gives them back in between.
+ *
+ * Context: the worker, within run(); takes the queue's completion lock.
+ */
+void vhdb_vq_give_back(struct vhdb_vq *vq)
+{
+	struct llist_node *list = vq->inline_done;
+
+	if (!list)
+		return;
+	vq->inline_done = NULL;
+	vhdb_requests_flush(vq, list);
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_give_back);
+
 /* The last one that was taken goes back into the ring. */
 static void put_back(struct vhdb_vq *vq, struct vhdb_request *rq)
 {

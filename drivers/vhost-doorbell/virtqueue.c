@@ -190,17 +190,6 @@ void vhdb_vq_break(struct vhdb_vq *vq, int reason)
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_break);
 
-/* Gives back what was complete before run() returned, all at once. */
-static void flush_inline(struct vhdb_vq *vq)
-{
-	struct llist_node *list = vq->inline_done;
-
-	if (!list)
-		return;
-	vq->inline_done = NULL;
-	vhdb_requests_flush(vq, list);
-}
-
 /* Lets the back end serve the queue for as long as the budget lasts. */
 static void run(struct vhdb_vq *vq, u32 requests)
 {
@@ -215,7 +204,7 @@ static void run(struct vhdb_vq *vq, u32 requests)
 	/* Between runs the ring's base is that of what was served. */
 	vhdb_requests_unpop(vq);
 	WRITE_ONCE(vq->runner, NULL);
-	flush_inline(vq);
+	vhdb_vq_give_back(vq);
 }
 
 /* Is the run over, with more to be done or not? */

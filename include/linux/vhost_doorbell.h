@@ -255,6 +255,7 @@ void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes);
 bool vhdb_vq_throttled(struct vhdb_vq *vq);
 void vhdb_vq_charge_requests(struct vhdb_vq *vq, u32 requests);
 void vhdb_vq_idle(struct vhdb_vq *vq);
+void vhdb_vq_give_back(struct vhdb_vq *vq);
 void vhdb_vq_put_back(struct vhdb_vq *vq, struct vhdb_request *const *rqs,
 		      u32 nr);
 void vhdb_vq_too_few(struct vhdb_vq *vq, struct vhdb_request *const *rqs,

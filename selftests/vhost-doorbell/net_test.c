@@ -294,4 +294,35 @@ TEST_F(net, too_long_for_the_buffer)
 	EXPECT_EQ(1, stats.completions);
 }
 
+/*
+ * A driver with much to send has the first buffers back before the last one is
+ * taken: each 128 KiB.
+ */
+TEST_F(net, given_back_in_between)
+{
+	struct vhdb_nic *nic = &self->nic;
+	struct vhdb_vq *vq = &nic->c.q[VHDB_NIC_TX].vq;
+	__u64 at = vhdb_classic_addr(&nic->c, nic->tx_data);
+	struct vhdb_buf buf = VHDB_OUT(at, VHDB_NIC_HDR + 65535);
+	struct vhost_doorbell_stats before, after;
+	int i;
+
+	memset(vhdb_classic_ptr(&nic->c, nic->tx_data), 0, VHDB_NIC_HDR);
+	vhdb_frame(vhdb_classic_ptr(&nic->c, nic->tx_data) + VHDB_NIC_HDR,
+		   65535, 1);
+	for (i = 0; i < 9; i++)
+		ASSERT_LE(0, vhdb_vq_add(vq, &buf, 1, i, VHDB_DIRECT));
+	ASSERT_EQ(0, vhdb_get_stats(self->fd, VHDB_NIC_TX, &before));
+	vhdb_vq_kick(vq);
+	for (i = 0; i < 9; i++)
+		ASSERT_EQ(0, vhdb_nic_reap(nic));
+	ASSERT_EQ(0, vhdb_get_stats(self->fd, VHDB_NIC_TX, &after));
+	/* Two or three at a time, and all of them were there at once */
+	EXPECT_LE(before.signals + before.signals_suppressed + 3,
+		  after.signals + after.signals_suppressed);
+	for (i = 0; i < 9; i++)
+		ASSERT_EQ(65535, vhdb_host_recv(&nic->tap, self->got,
+						VHDB_NIC_FRAME_MAX));
+}
+
 TEST_HARNESS_MAIN
