@@ -77,8 +77,9 @@ static struct sockaddr_in host;
 static struct sockaddr_ll interface = {
 	.sll_family = AF_PACKET, .sll_halen = ETH_ALEN,
 };
+
 static struct frame frame;
-static uint64_t rate;
+static uint64_t rate;		/* frames a second, 0 for no limit */
 
 static struct sockaddr_in address(const char *name, unsigned int port)
 {
@@ -406,7 +407,7 @@ static void taps(char **arg)
 		open_tap(*arg, fd++);
 	if (!*arg || !arg[1]) {
 		errno = EINVAL;
-		die("taps: no command");
+		die("no command");
 	}
 	execvp(arg[1], arg + 1);
 	die(arg[1]);
