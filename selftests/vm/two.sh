@@ -70,10 +70,11 @@ migrate()
 	qmp migrate "{ \"uri\": \"$1\" }" >/dev/null && migrated
 }
 
-# How long its guest may stand still. As fast as it goes: nothing else waits.
-migrate_downtime()
+# migrate_limits MS RATE: how long its guest may stand still (with 0, QEMU does not
+# look a second time at what has changed), and bytes a second (0: as fast as it goes)
+migrate_limits()
 {
-	qmp migrate-set-parameters "{ \"downtime-limit\": $1, \"max-bandwidth\": 0 }" >/dev/null
+	qmp migrate-set-parameters "{ \"downtime-limit\": $1, \"max-bandwidth\": $2 }" >/dev/null
 }
 
 # The current one is done with; its guest is at the other one.
