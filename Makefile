@@ -39,7 +39,7 @@ help:
 ##@ make install     both onto this machine, as root; make uninstall
 ##@
 ##@ make setup       kernels, headers, QEMU into the cache; says what it does
-##@ make qemu      QEMU with our device, from qemu-patches/, into the cache
+##@ make qemu        QEMU with our device, from qemu-patches/, into the cache
 ##@ make modules-K   the modules for a kernel of the cache (K: 6.12, 6.1, debug)
 ##@ make selftests   the tests that run in a VM
 ##@ make clean       removes build/; make distclean removes the cache, too
