@@ -39,7 +39,7 @@ struct ptr_ring;
  * Buffers that one packet for the guest may take: half of a run's requests, so
  * that one which a run has not enough left for is got by the next.
  */
-#define NET_HEADS_MAX	128
+#define NET_HEADS_MAX	128U
 
 /* 5.1.6.1: the header in front of each packet. */
 #define NET_HDR		((u32)sizeof(struct virtio_net_hdr_mrg_rxbuf))

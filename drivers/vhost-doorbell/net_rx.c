@@ -5,9 +5,9 @@
  *
  * A packet's length is known before the packet is taken, so the buffers for it are
  * gathered first. If there are too few, they stay in the ring, and the packet with
- * us, until there are more. A packet that has no place in what it may have is
- * dropped, and the buffers stay; but one that is not mapped goes back, with nothing
- * in it.
+ * us, until there are more. A packet that has no place in what it may have, or in
+ * all that the ring can hold, is dropped, and the buffers stay; but one that is not
+ * mapped goes back, with nothing in it.
  */
 #include <linux/if_tun.h>
 #include <linux/ptr_ring.h>
@@ -117,7 +117,7 @@ static void gather_one(struct net_queue *q, struct vhdb_request *rq,
 static struct buffers gather(struct net_queue *q, u32 need)
 {
 	bool many = vhdb_vq_has_feature(q->vq, VIRTIO_NET_F_MRG_RXBUF);
-	u32 max = many ? NET_HEADS_MAX : 1;
+	u32 max = many ? min(NET_HEADS_MAX, vhdb_vq_num(q->vq)) : 1;
 	struct buffers b = {};
 
 	while (b.room < need && !b.too_small) {

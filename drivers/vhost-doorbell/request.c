@@ -489,6 +489,19 @@ u16 vhdb_vq_index(const struct vhdb_vq *vq)
 EXPORT_SYMBOL_GPL(vhdb_vq_index);
 
 /**
+ * vhdb_vq_num() - how many descriptors does the ring have?
+ * @vq: the queue
+ *
+ * Context: any, from the back end's start() to its stop().
+ * Return: its size; no more buffers than that are in it at a time.
+ */
+u32 vhdb_vq_num(const struct vhdb_vq *vq)
+{
+	return vq->num;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_num);
+
+/**
  * vhdb_vq_config_changed() - tell the driver to read config space again
  * @vq: any queue of the device
  *

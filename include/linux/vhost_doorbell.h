@@ -265,6 +265,7 @@ void vhdb_vq_break(struct vhdb_vq *vq, int reason);
 void vhdb_vq_count_bounce(struct vhdb_vq *vq);
 void *vhdb_vq_priv(const struct vhdb_vq *vq);
 u16 vhdb_vq_index(const struct vhdb_vq *vq);
+u32 vhdb_vq_num(const struct vhdb_vq *vq);
 void vhdb_vq_config_changed(struct vhdb_vq *vq);
 bool vhdb_vq_has_feature(const struct vhdb_vq *vq, unsigned int bit);
 

@@ -286,6 +286,15 @@ TEST_F(net, too_long_for_the_buffer)
 					       VHDB_NIC_FRAME_MAX));
 		EXPECT_TRUE(vhdb_frame_right(self->got, 60000, 8));
 		EXPECT_EQ(61, le16toh(hdr.num_buffers));
+		/* This one's need is more than the ring can hold */
+		ASSERT_EQ(0, vhdb_nic_give(nic, 1));
+		vhdb_frame(self->frame, 65535, 9);
+		ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 65535));
+		vhdb_frame(self->frame, 988, 10);
+		ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 988));
+		ASSERT_EQ(988, vhdb_nic_recv(nic, &hdr, self->got,
+					     VHDB_NIC_FRAME_MAX));
+		EXPECT_TRUE(vhdb_frame_right(self->got, 988, 10));
 		return;
 	}
 	for (i = 0; i < 3; i++) {
