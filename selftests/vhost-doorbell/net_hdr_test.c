@@ -432,21 +432,31 @@ TEST_F(vdpa, mtu)
 	EXPECT_EQ(1300, le16toh(config_of(self->fd).mtu));
 }
 
+/* Three buffers of 8 KiB for the guest */
+static int give(struct vhdb_dev *dev, struct vhdb_vq *vq)
+{
+	int i, ret = 0;
+
+	for (i = 0; ret >= 0 && i < 3; i++) {
+		struct vhdb_buf buf = VHDB_IN(dev->buf_iova + i * 8192, 8192);
+
+		ret = vhdb_vq_add(vq, &buf, 1, i, VHDB_DIRECT);
+	}
+	vhdb_vq_kick(vq);
+	return ret < 0 ? ret : 0;
+}
+
 /* A frame each way, the one for the guest larger than any wire has it */
 TEST_F(vdpa, both_ways)
 {
 	struct virtio_net_hdr hdr = gso_hdr(false, 1000);
 	struct virtio_net_hdr_mrg_rxbuf *in, *out;
-	int len = 54 + 3000, i;
+	int len = 54 + 3000;
 	struct vhdb_buf buf;
 	__u64 token;
 	__u32 used;
 
-	for (i = 0; i < 3; i++) {
-		buf = VHDB_IN(self->dev.buf_iova + i * 8192, 8192);
-		ASSERT_LE(0, vhdb_vq_add(&self->vq[0], &buf, 1, i, VHDB_DIRECT));
-	}
-	vhdb_vq_kick(&self->vq[0]);
+	ASSERT_EQ(0, give(&self->dev, &self->vq[0]));
 	ip_frame(self->frame, len, false);
 	ASSERT_EQ(0, vhdb_host_send_gso(&self->tap, &hdr, self->frame, len));
 	ASSERT_EQ(0, vhdb_vq_wait(&self->vq[0]));
@@ -471,7 +481,6 @@ TEST_F(vdpa, both_ways)
 TEST_F(vdpa, offloads_follow_the_driver)
 {
 	struct virtio_net_hdr hdr = gso_hdr(false, 1000);
-	struct vhdb_buf buf;
 	__u64 got, token;
 	__u32 used;
 	int len = 54 + 3000, i;
@@ -484,11 +493,7 @@ TEST_F(vdpa, offloads_follow_the_driver)
 		ASSERT_EQ(0, __vhdb_set_vring_enable(self->fd, i, 1));
 	}
 	ASSERT_EQ(0, vhdb_driver_ok(self->fd));
-	for (i = 0; i < 3; i++) {
-		buf = VHDB_IN(self->dev.buf_iova + i * 8192, 8192);
-		ASSERT_LE(0, vhdb_vq_add(&self->vq[0], &buf, 1, i, VHDB_DIRECT));
-	}
-	vhdb_vq_kick(&self->vq[0]);
+	ASSERT_EQ(0, give(&self->dev, &self->vq[0]));
 	ip_frame(self->frame, len, false);
 	ASSERT_EQ(0, vhdb_host_send_gso(&self->tap, &hdr, self->frame, len));
 	for (i = 0; i < 3; i++) {

@@ -88,34 +88,9 @@ static int to_guest(struct vhdb_nic *nic, char *frame, char *got,
 		    unsigned int len, __u32 seed)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
-	int ret;
+	int ret = vhdb_nic_to_guest(nic, &hdr, frame, got, len, seed);
 
-	vhdb_frame(frame, len, seed);
-	ret = vhdb_host_send(&nic->tap, frame, len);
-	if (ret)
-		return ret;
-	ret = vhdb_nic_recv(nic, &hdr, got, VHDB_NIC_FRAME_MAX);
-	if (ret < 0)
-		return ret;
-	if (hdr.hdr.flags || hdr.hdr.gso_type)
-		return -EPROTO;
-	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
-}
-
-static int to_host(struct vhdb_nic *nic, char *frame, char *got,
-		   unsigned int len, __u32 seed, unsigned int pieces,
-		   size_t first)
-{
-	int ret;
-
-	vhdb_frame(frame, len, seed);
-	ret = vhdb_nic_send_pieces(nic, NULL, frame, len, pieces, first);
-	if (ret)
-		return ret;
-	ret = vhdb_host_recv(&nic->tap, got, VHDB_NIC_FRAME_MAX);
-	if (ret < 0)
-		return ret;
-	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+	return !ret && (hdr.hdr.flags || hdr.hdr.gso_type) ? -EPROTO : ret;
 }
 
 TEST_F(net, receives)
@@ -134,8 +109,9 @@ TEST_F(net, transmits)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		EXPECT_EQ(0, to_host(&self->nic, self->frame, self->got,
-				     sizes[i], i, 1, 0)) {
+		EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, self->frame,
+					      self->got, sizes[i], i, 1,
+					      0)) {
 			TH_LOG("%u bytes", sizes[i]);
 		}
 }
@@ -148,10 +124,12 @@ TEST_F(net, transmits_in_pieces)
 
 	for (i = 0; i < ARRAY_SIZE(first); i++)
 		for (n = 2; n < 40; n = n * 2 + 1) {
-			EXPECT_EQ(0, to_host(&self->nic, self->frame, self->got,
-					     1514, i, n, first[i]));
-			EXPECT_EQ(0, to_host(&self->nic, self->frame, self->got,
-					     9000, i, n, first[i]));
+			EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, self->frame,
+						      self->got, 1514, i, n,
+						      first[i]));
+			EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, self->frame,
+						      self->got, 9000, i, n,
+						      first[i]));
 		}
 }
 

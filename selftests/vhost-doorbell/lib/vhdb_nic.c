@@ -263,26 +263,43 @@ int vhdb_nic_queue(struct vhdb_nic *nic, unsigned int i, const void *frame,
 	return ret < 0 ? ret : 0;
 }
 
-int vhdb_nic_both_ways(struct vhdb_nic *nic, char *frame, char *got,
-		       unsigned int len, __u32 seed)
+int vhdb_nic_to_guest(struct vhdb_nic *nic,
+		      struct virtio_net_hdr_mrg_rxbuf *hdr, char *frame,
+		      char *got, unsigned int len, __u32 seed)
 {
-	struct virtio_net_hdr_mrg_rxbuf hdr;
 	int ret;
 
 	vhdb_frame(frame, len, seed);
 	ret = vhdb_host_send(&nic->tap, frame, len);
 	if (ret)
 		return ret;
-	ret = vhdb_nic_recv(nic, &hdr, got, VHDB_NIC_FRAME_MAX);
+	ret = vhdb_nic_recv(nic, hdr, got, VHDB_NIC_FRAME_MAX);
 	if (ret < 0)
 		return ret;
-	if (ret != (int)len || !vhdb_frame_right(got, len, seed))
-		return -EILSEQ;
-	ret = vhdb_nic_send(nic, NULL, frame, len);
+	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+}
+
+int vhdb_nic_to_host(struct vhdb_nic *nic, char *frame, char *got,
+		     unsigned int len, __u32 seed, unsigned int pieces,
+		     size_t first)
+{
+	int ret;
+
+	vhdb_frame(frame, len, seed);
+	ret = vhdb_nic_send_pieces(nic, NULL, frame, len, pieces, first);
 	if (ret)
 		return ret;
 	ret = vhdb_host_recv(&nic->tap, got, VHDB_NIC_FRAME_MAX);
 	if (ret < 0)
 		return ret;
 	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+}
+
+int vhdb_nic_both_ways(struct vhdb_nic *nic, char *frame, char *got,
+		       unsigned int len, __u32 seed)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	int ret = vhdb_nic_to_guest(nic, &hdr, frame, got, len, seed);
+
+	return ret ? ret : vhdb_nic_to_host(nic, frame, got, len, seed, 1, 0);
 }

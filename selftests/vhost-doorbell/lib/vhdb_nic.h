@@ -98,6 +98,16 @@ int vhdb_nic_send_pieces(struct vhdb_nic *nic,
 			 const struct virtio_net_hdr_mrg_rxbuf *hdr,
 			 const void *frame, size_t len, unsigned int pieces,
 			 size_t first);
+/*
+ * A frame of @len bytes that is made in one buffer and got in another: 0 or -errno.
+ * To the guest, with the header that came; to the host, as vhdb_nic_send_pieces().
+ */
+int vhdb_nic_to_guest(struct vhdb_nic *nic,
+		      struct virtio_net_hdr_mrg_rxbuf *hdr, char *frame,
+		      char *got, unsigned int len, __u32 seed);
+int vhdb_nic_to_host(struct vhdb_nic *nic, char *frame, char *got,
+		     unsigned int len, __u32 seed, unsigned int pieces,
+		     size_t first);
 /* A frame of @len bytes each way, made and got in two buffers: 0 or -errno */
 int vhdb_nic_both_ways(struct vhdb_nic *nic, char *frame, char *got,
 		       unsigned int len, __u32 seed);
