@@ -19,16 +19,14 @@ disks_dir=
 # disks_make DIR: the RAM disk as the guest's root, and a file system on DIR
 disks_make()
 {
-	local mb module
+	local mb
 
 	disks_dir=$1
 	[ "$(id -u)" = 0 ] || die "this needs root" "run it in: selftests/vm/run -- $0"
 	[ -c /dev/vhost-doorbell/control ] || modprobe -q vhost_doorbell_blk ||
 		die "the driver is not loaded" "run this in: selftests/vm/run -- $0"
 	[ -f "$images/root.img" ] || die "there is no guest in $images" "run selftests/vm/guest-image $images first"
-	[ -c /dev/kvm ] || for module in kvm-amd kvm-intel; do
-		modprobe -q $module 2>/dev/null || true
-	done
+	kvm_present
 
 	mb=$(($(stat -c %s "$images/root.img") >> 20))
 	# Somebody's data may be in it.

@@ -57,6 +57,13 @@ die()
 	exit "$VHDB_DIE_STATUS"
 }
 
+# kvm_present: loads KVM where it is not yet, or ends this
+kvm_present()
+{
+	[ -c /dev/kvm ] || modprobe -q kvm-amd || modprobe -q kvm-intel || true
+	[ -c /dev/kvm ] || die "there is no /dev/kvm" "the CPU needs (nested) virtualization"
+}
+
 # The kernels that `setup` fetches, in the order in which they're tested.
 kernel_list()
 {

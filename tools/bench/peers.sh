@@ -26,13 +26,6 @@ HISTOGRAMS=(/sys/kernel/tracing/instances/vhdb-exits/events/kvm/kvm_{exit,usersp
 # A load that is next to none: what starting and ending one costs.
 NOTHING_MS=1
 
-# kvm_present: loads it, or ends this
-kvm_present()
-{
-	modprobe -q kvm-amd || modprobe -q kvm-intel || true
-	[ -c /dev/kvm ] || die "there is no /dev/kvm" "the CPU needs (nested) virtualization"
-}
-
 # The guest is gone, or says nothing: not by its own fault, maybe.
 guest_lost()
 {
