@@ -591,7 +591,7 @@ static int reset(struct vhdb_device *dev)
 		return err;
 	for (i = 0; i < dev->nvqs; i++)
 		vhdb_vq_reset(&dev->vqs[i]);
-	vhdb_call_set(&dev->config_call, VHOST_FILE_UNBIND);
+	vhdb_call_forget(&dev->config_call);
 	/* A client that failed within a batch is to have a fresh start. */
 	vhdb_memory_batch_drop(&dev->memory);
 	vhdb_device_set_features(dev, 0);

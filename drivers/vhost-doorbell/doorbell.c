@@ -218,6 +218,45 @@ int vhdb_call_set(struct vhdb_call_slot *slot, int fd)
 }
 
 /**
+ * vhdb_call_move() - likewise, and signal it if the last one may not be heard
+ * @slot: whose signals
+ * @fd: the eventfd, or VHOST_FILE_UNBIND for none
+ *
+ * A VMM that starts a device may have told it of an eventfd that nobody listens
+ * to, or of none yet, and tell of the guest's interrupt only then: what was
+ * completed in between, the guest would never hear of. So if there was a signal
+ * since the last change, the new one gets it as well. A driver takes an
+ * interrupt for nothing (virtio 1.3, 2.7.7.1).
+ *
+ * Context: process, under the device's mutex.
+ * Return: as vhdb_call_set().
+ */
+int vhdb_call_move(struct vhdb_call_slot *slot, int fd)
+{
+	int err = vhdb_call_set(slot, fd);
+
+	if (err || fd == VHOST_FILE_UNBIND)
+		return err;
+	/* Pairs with vhdb_call_signal(): it sees the new one, or we see it. */
+	smp_mb();
+	if (xchg(&slot->signalled, false))
+		vhdb_call_signal(slot);
+	return 0;
+}
+
+/**
+ * vhdb_call_forget() - signal nobody any more, and forget that one was due
+ * @slot: whose signals; there will be none
+ *
+ * Context: process, under the device's mutex.
+ */
+void vhdb_call_forget(struct vhdb_call_slot *slot)
+{
+	vhdb_call_set(slot, VHOST_FILE_UNBIND);
+	WRITE_ONCE(slot->signalled, false);
+}
+
+/**
  * vhdb_call_signal() - signal, if anyone is to be signalled
  * @slot: whose signals
  *
@@ -230,6 +269,9 @@ void vhdb_call_signal(struct vhdb_call_slot *slot)
 {
 	struct vhdb_call *call;
 
+	WRITE_ONCE(slot->signalled, true);
+	/* Before the look at where to: pairs with vhdb_call_move(). */
+	smp_mb();
 	rcu_read_lock();
 	call = rcu_dereference(slot->call);
 	if (call)

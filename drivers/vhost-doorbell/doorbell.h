@@ -27,9 +27,14 @@ struct vhdb_kick {
 
 struct vhdb_call;
 
-/* Where a signal goes: RCU-protected, NULL for nowhere. */
+/**
+ * struct vhdb_call_slot - where a signal goes
+ * @call: RCU-protected, NULL for nowhere
+ * @signalled: somebody was to be signalled since @call is another one
+ */
 struct vhdb_call_slot {
 	struct vhdb_call __rcu *call;
+	bool signalled;
 };
 
 void vhdb_kick_init(struct vhdb_kick *kick, struct vhdb_work *work,
@@ -38,6 +43,8 @@ int vhdb_kick_hook(struct vhdb_kick *kick, int fd);
 void vhdb_kick_unhook(struct vhdb_kick *kick);
 
 int vhdb_call_set(struct vhdb_call_slot *slot, int fd);
+int vhdb_call_move(struct vhdb_call_slot *slot, int fd);
+void vhdb_call_forget(struct vhdb_call_slot *slot);
 void vhdb_call_signal(struct vhdb_call_slot *slot);
 
 #endif /* VHDB_DOORBELL_H */

@@ -228,7 +228,7 @@ static long set_vring_call(struct vhdb_device *dev, void __user *argp)
 	int fd;
 	long ret = get_vring_file(dev, argp, &vq, &fd);
 
-	return ret ?: vhdb_call_set(&vq->call, fd);
+	return ret ?: vhdb_call_move(&vq->call, fd);
 }
 
 static long set_vring_err(struct vhdb_device *dev, void __user *argp)
@@ -320,7 +320,7 @@ long vhdb_ioctl_set_config(struct vhdb_device *dev, void __user *argp)
  * @argp: an eventfd, or -1
  *
  * Context: process, under @dev->mutex.
- * Return: 0, -EFAULT, the errors of vhdb_call_set().
+ * Return: 0, -EFAULT, the errors of vhdb_call_move().
  */
 long vhdb_ioctl_set_config_call(struct vhdb_device *dev, void __user *argp)
 {
@@ -328,7 +328,7 @@ long vhdb_ioctl_set_config_call(struct vhdb_device *dev, void __user *argp)
 
 	if (get_user(fd, (int __user *)argp))
 		return -EFAULT;
-	return vhdb_call_set(&dev->config_call, fd);
+	return vhdb_call_move(&dev->config_call, fd);
 }
 
 static u64 backend_features(const struct vhdb_device *dev)

@@ -383,7 +383,7 @@ void vhdb_vq_init(struct vhdb_vq *vq, struct vhdb_device *dev, u16 index)
 void vhdb_vq_reset(struct vhdb_vq *vq)
 {
 	vhdb_kick_unhook(&vq->kick);
-	vhdb_call_set(&vq->call, VHOST_FILE_UNBIND);
+	vhdb_call_forget(&vq->call);
 	vhdb_call_set(&vq->err, VHOST_FILE_UNBIND);
 	vq->num = vq->dev->queue_size;
 	memset(vq->iova, 0, sizeof(vq->iova));
