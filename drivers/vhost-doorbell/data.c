@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A request's data: copied, as user memory, or as pinned pages.
- *
- * A request lies in pieces, by the driver's addresses. A cursor is at one byte of
- * them and moves on; what it passes is translated then, and what is to be written
- * is noted for the log.
  */
 #include <linux/bvec.h>
 #include <linux/mm.h>
@@ -12,59 +8,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
-#include "device.h"
-
-/**
- * vhdb_cursor_init() - begin with a request's pieces
- * @c: the cursor
- * @seg: the pieces
- * @nr: how many there are
- *
- * Context: the worker, during a run.
- */
-void vhdb_cursor_init(struct vhdb_cursor *c, const struct vhdb_seg *seg, u32 nr)
-{
-	u32 i;
-
-	*c = (struct vhdb_cursor){ .seg = seg, .nr = nr };
-	for (i = 0; i < nr; i++)
-		c->left += seg[i].len;
-}
-
-/* Moves on by what is left of the present piece at the most. */
-static void cursor_advance(struct vhdb_cursor *c, u32 len)
-{
-	c->off += len;
-	c->left -= len;
-	if (c->off == c->seg->len) {
-		c->seg++;
-		c->off = 0;
-		c->nr--;
-	}
-}
-
-/*
- * The next run of user memory under a cursor, at most @max bytes of it, and
- * moves on behind it. What is asked for must be there (@c->left).
- */
-static int cursor_next(struct vhdb_vq *vq, struct vhdb_cursor *c, u32 max,
-		       u8 perm, struct vhdb_piece *piece)
-{
-	u32 len = min(max, c->seg->len - c->off);
-	u64 iova = c->seg->addr + c->off;
-	int err;
-
-	/* The driver's address may be anything; a piece must not wrap. */
-	if (iova < c->seg->addr || iova + (len - 1) < iova)
-		return -EFAULT;
-	err = vhdb_memory_translate(&vq->dev->memory, iova, len, perm, piece);
-	if (!err && perm == VHDB_WRITE && vq->log.data)
-		err = vhdb_log_note(vq, iova, piece);
-	if (err)
-		return err;
-	cursor_advance(c, piece->len);
-	return 0;
-}
+#include "cursor.h"
 
 /* Copies the next bytes under a cursor; they must be there. */
 static int cursor_copy(struct vhdb_vq *vq, struct vhdb_cursor *c, void *to,
@@ -72,7 +16,7 @@ static int cursor_copy(struct vhdb_vq *vq, struct vhdb_cursor *c, void *to,
 {
 	while (len) {
 		struct vhdb_piece piece;
-		int err = cursor_next(vq, c, len, VHDB_READ, &piece);
+		int err = vhdb_cursor_next(vq, c, len, VHDB_READ, &piece);
 
 		if (err)
 			return err;
@@ -145,7 +89,7 @@ void vhdb_vq_in_skip(struct vhdb_vq *vq, u64 len)
 	while (len) {
 		u32 step = min_t(u64, len, vq->in.seg->len - vq->in.off);
 
-		cursor_advance(&vq->in, step);
+		vhdb_cursor_advance(&vq->in, step);
 		len -= step;
 	}
 }
@@ -185,7 +129,7 @@ int vhdb_vq_copy_to(struct vhdb_vq *vq, const void *from, u32 len)
 		return -EINVAL;
 	while (len) {
 		struct vhdb_piece piece;
-		int err = cursor_next(vq, &vq->in, len, VHDB_WRITE, &piece);
+		int err = vhdb_cursor_next(vq, &vq->in, len, VHDB_WRITE, &piece);
 
 		if (err)
 			return err;
@@ -197,29 +141,6 @@ int vhdb_vq_copy_to(struct vhdb_vq *vq, const void *from, u32 len)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_copy_to);
-
-static int to_iov(struct vhdb_vq *vq, struct vhdb_cursor *c, struct iovec *iov,
-		  u32 max, u32 len, u8 perm)
-{
-	u32 nr = 0;
-
-	if (len > c->left)
-		return -EINVAL;
-	while (len) {
-		struct vhdb_piece piece;
-		int err;
-
-		if (nr == max)
-			return -E2BIG;
-		err = cursor_next(vq, c, len, perm, &piece);
-		if (err)
-			return err;
-		iov[nr].iov_base = (void __user *)piece.uaddr;
-		iov[nr++].iov_len = piece.len;
-		len -= piece.len;
-	}
-	return nr;
-}
 
 /**
  * vhdb_vq_iov_out() - the next bytes of the request, to be read, as user memory
@@ -234,7 +155,7 @@ static int to_iov(struct vhdb_vq *vq, struct vhdb_cursor *c, struct iovec *iov,
  */
 int vhdb_vq_iov_out(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len)
 {
-	return to_iov(vq, &vq->out, iov, max, len, VHDB_READ);
+	return vhdb_cursor_iov(vq, &vq->out, iov, max, len, VHDB_READ);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_iov_out);
 
@@ -251,7 +172,7 @@ EXPORT_SYMBOL_GPL(vhdb_vq_iov_out);
  */
 int vhdb_vq_iov_in(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len)
 {
-	return to_iov(vq, &vq->in, iov, max, len, VHDB_WRITE);
+	return vhdb_cursor_iov(vq, &vq->in, iov, max, len, VHDB_WRITE);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_iov_in);
 
@@ -323,7 +244,7 @@ static int pin(struct vhdb_vq *vq, struct vhdb_cursor *c,
 	while (len && !err) {
 		struct vhdb_piece piece;
 
-		err = cursor_next(vq, c, len, perm, &piece);
+		err = vhdb_cursor_next(vq, c, len, perm, &piece);
 		if (err)
 			break;
 		len -= piece.len;

@@ -222,4 +222,10 @@ ssize_t vhdb_iotlb_read(struct vhdb_device *dev, struct iov_iter *to,
 __poll_t vhdb_iotlb_poll(struct vhdb_device *dev, struct file *file,
 			 poll_table *pt);
 
+/* Is there a rate limit that holds for a queue? */
+static inline bool vhdb_limited(const struct vhdb_vq *vq)
+{
+	return READ_ONCE(vq->dev->limit.on) || READ_ONCE(vq->limit.on);
+}
+
 #endif /* VHDB_DEVICE_H */

@@ -16,7 +16,6 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
-#include <linux/vhost_iotlb.h>
 #include <linux/vmalloc.h>
 
 #include <uapi/linux/vhost_types.h>
@@ -36,6 +35,7 @@ int vhdb_memory_init(struct vhdb_memory *memory)
 {
 	init_rwsem(&memory->sem);
 	memory->epoch = 0;
+	memory->removals = 0;
 	memory->shadow = NULL;
 	memory->map = vhdb_memory_new_map();
 	memory->table = vhdb_memory_new_map();
@@ -115,6 +115,13 @@ static struct vhost_iotlb *duplicate(struct vhost_iotlb *map)
 	return copy;
 }
 
+/* Something was taken away. @sem is held for writing. */
+static void new_epoch(struct vhdb_memory *memory)
+{
+	memory->epoch ^= 1;
+	memory->removals++;
+}
+
 /* Replaces the map by another and starts a new epoch. 0 or -EINTR. */
 static int publish(struct vhdb_memory *memory, struct vhost_iotlb *map)
 {
@@ -123,7 +130,7 @@ static int publish(struct vhdb_memory *memory, struct vhost_iotlb *map)
 	if (down_write_killable(&memory->sem))
 		return -EINTR;
 	memory->map = map;
-	memory->epoch ^= 1;
+	new_epoch(memory);
 	up_write(&memory->sem);
 	vhost_iotlb_free(old);
 	return 0;
@@ -246,7 +253,7 @@ int vhdb_memory_invalidate(struct vhdb_memory *memory, u64 iova, u64 size,
 		if (down_write_killable(&memory->sem))
 			return -EINTR;
 		vhost_iotlb_del_range(map, iova, last);
-		memory->epoch ^= 1;
+		new_epoch(memory);
 		up_write(&memory->sem);
 		return 0;
 	}
@@ -315,33 +322,6 @@ void vhdb_memory_batch_drop(struct vhdb_memory *memory)
 	if (memory->shadow)
 		vhost_iotlb_free(memory->shadow);
 	memory->shadow = NULL;
-}
-
-/**
- * vhdb_memory_translate() - find where a range starts in the owner's memory
- * @memory: the map
- * @iova: the range's start
- * @len: bytes, not 0
- * @perm: what is going to be done there
- * @piece: out: the user address, and how much of @len lies there in one run
- *
- * Context: @memory->sem or the device's mutex is held.
- * Return: 0; -EFAULT if nothing is mapped, -EACCES if not for @perm.
- */
-int vhdb_memory_translate(const struct vhdb_memory *memory, u64 iova, u64 len,
-			  u8 perm, struct vhdb_piece *piece)
-{
-	struct vhost_iotlb_map *m;
-
-	m = vhost_iotlb_itree_first(memory->map, iova, iova);
-	if (!m)
-		return -EFAULT;
-	if ((m->perm & perm) != perm)
-		return -EACCES;
-	piece->uaddr = m->addr + (iova - m->start);
-	/* m->last may be the last address of all: no "+ 1" before the min. */
-	piece->len = min(len - 1, m->last - iova) + 1;
-	return 0;
 }
 
 /**
@@ -446,7 +426,7 @@ int vhdb_memory_set_table(struct vhdb_memory *memory, struct vhost_iotlb *table,
 		swap(memory->table, table);
 		if (is_map) {
 			swap(memory->map, map);
-			memory->epoch ^= 1;
+			new_epoch(memory);
 		}
 		up_write(&memory->sem);
 	}
@@ -531,6 +511,7 @@ static int check_vmas(unsigned long start, unsigned long end)
 static int find_pieces(struct vhdb_area *area, const struct vhdb_memory *memory,
 		       u64 iova, size_t len)
 {
+	struct vhost_iotlb_map *near = NULL;
 	struct vhdb_piece *last = NULL;
 
 	area->nr_pieces = 0;
@@ -549,7 +530,8 @@ static int find_pieces(struct vhdb_area *area, const struct vhdb_memory *memory,
 		int err;
 
 		err = vhdb_memory_translate(memory, iova, len,
-					    VHDB_READ | VHDB_WRITE, &piece);
+					    VHDB_READ | VHDB_WRITE, &piece,
+					    &near);
 		if (err)
 			return err;
 		iova += piece.len;

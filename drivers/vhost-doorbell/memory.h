@@ -2,11 +2,12 @@
 #ifndef VHDB_MEMORY_H
 #define VHDB_MEMORY_H
 
+#include <linux/minmax.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
+#include <linux/vhost_iotlb.h>
 
 struct page;
-struct vhost_iotlb;
 
 extern unsigned int vhdb_iotlb_max;
 
@@ -22,6 +23,7 @@ extern unsigned int vhdb_iotlb_max;
  * @sem: held for reading while a worker serves a queue
  * @epoch: flips when something was taken away from @map. A request counts
  *	for the epoch in which it started. Like @map.
+ * @removals: how often it did. Like @map.
  */
 struct vhdb_memory {
 	struct vhost_iotlb *map;
@@ -29,6 +31,7 @@ struct vhdb_memory {
 	struct vhost_iotlb *table;
 	struct rw_semaphore sem;
 	u8 epoch;
+	u32 removals;
 };
 
 /**
@@ -73,8 +76,6 @@ int vhdb_memory_invalidate(struct vhdb_memory *memory, u64 iova, u64 size,
 int vhdb_memory_batch_begin(struct vhdb_memory *memory);
 int vhdb_memory_batch_end(struct vhdb_memory *memory);
 void vhdb_memory_batch_drop(struct vhdb_memory *memory);
-int vhdb_memory_translate(const struct vhdb_memory *memory, u64 iova, u64 len,
-			  u8 perm, struct vhdb_piece *piece);
 bool vhdb_memory_find_hole(const struct vhdb_memory *memory, u64 iova, u64 len,
 			   u64 *hole);
 bool vhdb_memory_has(const struct vhdb_memory *memory, u64 iova, u64 size,
@@ -93,5 +94,39 @@ int vhdb_area_map(struct vhdb_area *area, const struct vhdb_memory *memory,
 void vhdb_area_unmap(struct vhdb_area *area, struct mm_struct *mm);
 bool vhdb_area_moved(const struct vhdb_area *area,
 		     const struct vhdb_memory *memory, u64 iova, size_t len);
+
+/**
+ * vhdb_memory_translate() - find where a range starts in the owner's memory
+ * @memory: the map
+ * @iova: the range's start
+ * @len: bytes, not 0
+ * @perm: what is going to be done there
+ * @piece: out: the user address, and how much of @len lies there in one run
+ * @near: where the last one was found, looked at first, and where this one is; NULL
+ *	for nowhere. Of the map as it is now.
+ *
+ * Context: @memory->sem or the device's mutex is held.
+ * Return: 0; -EFAULT if nothing is mapped, -EACCES if not for @perm.
+ */
+static inline int vhdb_memory_translate(const struct vhdb_memory *memory, u64 iova,
+					u64 len, u8 perm,
+					struct vhdb_piece *piece,
+					struct vhost_iotlb_map **near)
+{
+	struct vhost_iotlb_map *m = *near;
+
+	if (!m || iova < m->start || iova > m->last) {
+		m = vhost_iotlb_itree_first(memory->map, iova, iova);
+		if (!m)
+			return -EFAULT;
+		*near = m;
+	}
+	if ((m->perm & perm) != perm)
+		return -EACCES;
+	piece->uaddr = m->addr + (iova - m->start);
+	/* m->last may be the last address of all: no "+ 1" before the min. */
+	piece->len = min(len - 1, m->last - iova) + 1;
+	return 0;
+}
 
 #endif /* VHDB_MEMORY_H */

@@ -53,11 +53,12 @@
 #define LINK_FEATURES	(BIT_ULL(VIRTIO_NET_F_STATUS) |	\
 			 BIT_ULL(VIRTIO_NET_F_MTU))
 
+/* Of one that was started. */
 static struct net_queue *queue_of(struct vhdb_vq *vq)
 {
 	struct net_dev *net = vhdb_vq_priv(vq);
 
-	return &net->queues[vhdb_vq_index(vq)];
+	return &net->queues[net->queues[NET_RX].vq == vq ? NET_RX : NET_TX];
 }
 
 static bool is_rx(const struct net_queue *q)
@@ -95,7 +96,9 @@ static bool net_arm(struct vhdb_vq *vq)
 
 static void net_start(struct vhdb_vq *vq)
 {
-	queue_of(vq)->vq = vq;
+	struct net_dev *net = vhdb_vq_priv(vq);
+
+	net->queues[vhdb_vq_index(vq)].vq = vq;
 }
 
 static void quiet(struct net_queue *q)
@@ -107,7 +110,9 @@ static void quiet(struct net_queue *q)
 
 static void net_stop(struct vhdb_vq *vq)
 {
-	quiet(queue_of(vq));
+	struct net_dev *net = vhdb_vq_priv(vq);
+
+	quiet(&net->queues[vhdb_vq_index(vq)]);
 }
 
 static int net_set_file(void *priv, u16 queue, struct file *file)
@@ -271,6 +276,7 @@ static void *net_attach(const struct vhdb_attach *attach)
 		net->queues[i].net = net;
 		net_sock_init(&net->queues[i]);
 	}
+	net_rx_init(&net->queues[NET_RX]);
 	err = attach->file ? take_tap(net, attach->file) : 0;
 	if (!err && attach->ifindex)
 		err = net_link_follow(net, attach->ifindex);

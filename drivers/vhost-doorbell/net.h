@@ -71,6 +71,7 @@ struct net_packets {
  * @packets: receive queue: what is to go to the guest
  * @heads: receive queue: buffers of one packet
  * @lens: receive queue: what is written to each of them
+ * @buffers: receive queue: what was gathered for one packet
  * @used: receive queue: buffers since the driver got some back
  * @xdp: transmit queue: packets for the tap
  * @nr_xdp: how many
@@ -92,6 +93,7 @@ struct net_queue {
 			struct net_packets packets;
 			struct vhdb_request *heads[NET_HEADS_MAX];
 			u32 lens[NET_HEADS_MAX];
+			struct vhdb_buffers buffers;
 			u32 used;
 		};
 		struct {
@@ -152,6 +154,7 @@ int net_link_init(void);
 void net_link_exit(void);
 
 /* net_rx.c */
+void net_rx_init(struct net_queue *q);
 void net_rx_run(struct net_queue *q);
 bool net_rx_pending(struct net_queue *q);
 void net_rx_drop_all(struct net_queue *q);

@@ -17,6 +17,19 @@
 
 #include "net.h"
 
+/**
+ * net_rx_init() - a queue that has received nothing yet
+ * @q: the queue, zeroed
+ *
+ * Context: process.
+ */
+void net_rx_init(struct net_queue *q)
+{
+	q->buffers.rqs = q->heads;
+	q->buffers.lens = q->lens;
+	q->buffers.iov = q->iov;
+}
+
 /* Takes packets from the tap, if none is left. The next one; NULL for none. */
 static void *peek(struct net_queue *q)
 {
@@ -72,90 +85,52 @@ static void drop(struct net_queue *q)
 	tun_ptr_free(q->packets.ptr[q->packets.first++]);
 }
 
-/**
- * struct buffers - what was gathered for a packet
- * @heads: number of requests
- * @segs: number of pieces
- * @room: bytes
- * @too_small: there is no use in waiting for more
- * @bad: one of them is not to be used
+/*
+ * How many buffers are going to be used, if the next ones are as the last one was:
+ * those of the packets that are here.
  */
-struct buffers {
-	u32 heads;
-	u32 segs;
-	u32 room;
-	bool too_small;
-	bool bad;
-};
-
-/* One more request for a packet that needs @need bytes more. */
-static void gather_one(struct net_queue *q, struct vhdb_request *rq,
-		       struct buffers *b, u32 need)
+static u32 expected(const struct net_queue *q, u32 need)
 {
-	u32 len = min_t(u64, vhdb_vq_in_left(q->vq), need);
-	int nr;
+	u32 nr = q->packets.end - q->packets.first, last = q->buffers.last;
 
-	q->heads[b->heads] = rq;
-	q->lens[b->heads++] = len;
-	/* 5.1.6.3: a buffer is for the device to write; an empty one is none. */
-	if (!len || vhdb_vq_out_left(q->vq)) {
-		vhdb_vq_break(q->vq, -ENOMSG);
-		return;
-	}
-	nr = vhdb_vq_iov_in(q->vq, q->iov + b->segs, VHDB_SEGS_MAX - b->segs,
-			    len);
-	if (nr < 0) {
-		b->too_small = true;
-		b->bad = nr != -E2BIG;
-		return;
-	}
-	b->segs += nr;
-	b->room += len;
+	return need <= last || !last ? nr : nr - 1 + DIV_ROUND_UP(need, last);
 }
 
 /* Gathers buffers for a packet of @need bytes, header included. */
-static struct buffers gather(struct net_queue *q, u32 need)
+static int gather(struct net_queue *q, u32 need)
 {
 	bool many = vhdb_vq_has_feature(q->vq, VIRTIO_NET_F_MRG_RXBUF);
-	u32 max = many ? min(NET_HEADS_MAX, vhdb_vq_num(q->vq)) : 1;
-	struct buffers b = {};
 
-	while (b.room < need && !b.too_small) {
-		struct vhdb_request *rq;
-
-		if (b.heads == max) {
-			b.too_small = true;
-			break;
-		}
-		rq = vhdb_vq_next(q->vq);
-		if (!rq)
-			break;
-		gather_one(q, rq, &b, need - b.room);
-	}
-	return b;
+	q->buffers.max = many ? min(NET_HEADS_MAX, vhdb_vq_num(q->vq)) : 1;
+	vhdb_vq_expect(q->vq, expected(q, need));
+	/* 5.1.6.3: a buffer is for the device to write. */
+	return vhdb_vq_gather_in(q->vq, &q->buffers, need);
 }
 
 /* 5.1.6.4.1: how many buffers it takes, also where it is always one. */
-static bool put_num_buffers(struct net_queue *q, const struct buffers *b)
+static bool put_num_buffers(struct net_queue *q)
 {
-	__virtio16 num = (__force __virtio16)cpu_to_le16(b->heads);
+	const size_t off = offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
+	__virtio16 num = (__force __virtio16)cpu_to_le16(q->buffers.nr);
 	struct iov_iter iter;
 
-	iov_iter_init(&iter, READ, q->iov, b->segs, b->room);
-	iov_iter_advance(&iter, offsetof(struct virtio_net_hdr_mrg_rxbuf,
-					 num_buffers));
+	if (likely(q->iov->iov_len >= NET_HDR))
+		return !copy_to_user(q->iov->iov_base + off, &num, sizeof(num));
+	iov_iter_init(&iter, READ, q->iov, q->buffers.segs, q->buffers.room);
+	iov_iter_advance(&iter, off);
 	return copy_to_iter(&num, sizeof(num), &iter) == sizeof(num);
 }
 
 /* The packet, into what was gathered for it. It is gone afterwards. */
-static bool receive(struct net_queue *q, const struct buffers *b, u32 len)
+static bool receive(struct net_queue *q, u32 len)
 {
 	static const struct virtio_net_hdr_mrg_rxbuf plain;
 	u32 want = len + (q->net->own_hdr ? 0 : NET_HDR);
 	struct msghdr msg = {};
 	bool ok = true;
 
-	iov_iter_init(&msg.msg_iter, READ, q->iov, b->segs, b->room);
+	iov_iter_init(&msg.msg_iter, READ, q->iov, q->buffers.segs,
+		      q->buffers.room);
 	if (q->net->own_hdr)
 		ok = copy_to_iter(&plain, sizeof(plain), &msg.msg_iter) ==
 		     sizeof(plain);
@@ -167,48 +142,50 @@ static bool receive(struct net_queue *q, const struct buffers *b, u32 len)
 	/* Another length: the tap's header is not of the size that it should be. */
 	return q->sock->ops->recvmsg(q->sock, &msg, want,
 				     MSG_DONTWAIT | MSG_TRUNC) == want &&
-	       put_num_buffers(q, b);
+	       put_num_buffers(q);
 }
 
 /* A buffer that is nowhere would be in the way of all packets to come. */
-static void refuse(struct net_queue *q, const struct buffers *b)
+static void refuse(struct net_queue *q)
 {
 	u32 i;
 
-	for (i = 0; i < b->heads; i++) {
+	for (i = 0; i < q->buffers.nr; i++) {
 		q->heads[i]->error = -EFAULT;
-		vhdb_request_complete(q->heads[i], 0);
+		q->lens[i] = 0;
 	}
+	vhdb_buffers_complete(q->vq, &q->buffers);
 }
 
 /* One packet. False if the run is over. */
 static bool rx_one(struct net_queue *q, u32 len)
 {
-	struct buffers b = gather(q, len + NET_HDR);
-	u32 i;
+	int err = gather(q, len + NET_HDR);
 
-	if (b.room < len + NET_HDR) {
-		if (!b.too_small) {
-			vhdb_vq_too_few(q->vq, q->heads, b.heads);
-			return false;
-		}
+	switch (err) {
+	case 0:
+		break;
+	case -EAGAIN:
+	case -ENOMSG:
+		vhdb_vq_too_few(q->vq, q->heads, q->buffers.nr);
+		return false;
+	case -E2BIG:
 		drop(q);
-		if (b.bad)
-			refuse(q, &b);
-		else
-			vhdb_vq_put_back(q->vq, q->heads, b.heads);
+		vhdb_vq_put_back(q->vq, q->heads, q->buffers.nr);
+		return true;
+	default:
+		drop(q);
+		refuse(q);
 		return true;
 	}
-	vhdb_vq_charge_requests(q->vq, 1);
-	vhdb_vq_charge(q->vq, len);
-	if (!receive(q, &b, len)) {
-		vhdb_vq_put_back(q->vq, q->heads, b.heads);
+	vhdb_vq_charge_packet(q->vq, len);
+	if (!receive(q, len)) {
+		vhdb_vq_put_back(q->vq, q->heads, q->buffers.nr);
 		return true;
 	}
 	q->heads[0]->bytes_read = len;
-	for (i = 0; i < b.heads; i++)
-		vhdb_request_complete(q->heads[i], q->lens[i]);
-	q->used += b.heads;
+	vhdb_buffers_complete(q->vq, &q->buffers);
+	q->used += q->buffers.nr;
 	if (q->used >= NET_BATCH) {
 		/* The driver has something to do, and makes new ones of them. */
 		vhdb_vq_give_back(q->vq);
@@ -238,7 +215,7 @@ void net_rx_run(struct net_queue *q)
 			vhdb_vq_idle(q->vq);
 			return;
 		}
-		if (vhdb_vq_throttled(q->vq) || !rx_one(q, packet_len(ptr)))
+		if (!rx_one(q, packet_len(ptr)))
 			return;
 	}
 }

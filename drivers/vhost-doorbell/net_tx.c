@@ -101,22 +101,24 @@ static int fix_hdr(struct virtio_net_hdr *hdr, u32 len)
 	return 0;
 }
 
-/* Copies the present request's packet of @len bytes to @buf. */
+/*
+ * Copies the present request's packet of @len bytes to @buf, with the header in
+ * front of it: one piece in the guest's memory is one copy.
+ */
 static int fill(struct net_queue *q, void *buf, u32 pad, u32 len)
 {
-	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct virtio_net_hdr_mrg_rxbuf *hdr = buf + pad - NET_HDR;
 	struct tun_xdp_hdr *xdp_hdr = buf;
-	int err = vhdb_vq_copy_from(q->vq, &hdr, sizeof(hdr));
+	int err = vhdb_vq_copy_from(q->vq, hdr, NET_HDR + len);
 
 	if (err)
 		return err;
 	if (q->net->own_hdr)
-		memset(&hdr, 0, sizeof(hdr));
-	err = fix_hdr(&hdr.hdr, len);
-	if (err)
-		return err;
-	xdp_hdr->gso = hdr.hdr;
-	return vhdb_vq_copy_from(q->vq, buf + pad, len);
+		memset(hdr, 0, sizeof(*hdr));
+	err = fix_hdr(&hdr->hdr, len);
+	if (!err)
+		xdp_hdr->gso = hdr->hdr;
+	return err;
 }
 
 /* Adds the present request's packet of @len bytes to the batch. -ENOSPC: large */
@@ -179,10 +181,12 @@ static int send_packet(struct net_queue *q, u64 total)
 	int err = -ENOSPC;
 	u32 len;
 
-	if (total < NET_HDR || total - NET_HDR > NET_LEN_MAX)
+	if (total < NET_HDR || total - NET_HDR > NET_LEN_MAX) {
+		vhdb_vq_charge_packet(q->vq, 0);
 		return -EINVAL;
+	}
 	len = total - NET_HDR;
-	vhdb_vq_charge(q->vq, len);
+	vhdb_vq_charge_packet(q->vq, len);
 	if (can_batch(q))
 		err = add(q, len);
 	return err == -ENOSPC ? send_one(q, len) : err;
@@ -193,7 +197,6 @@ static u64 tx_one(struct net_queue *q, struct vhdb_request *rq)
 {
 	u64 total = vhdb_vq_out_left(q->vq);
 
-	vhdb_vq_charge_requests(q->vq, 1);
 	/* 5.1.6.2: nothing for the device to write */
 	if (vhdb_vq_in_left(q->vq)) {
 		vhdb_vq_break(q->vq, -ENOMSG);
@@ -224,8 +227,6 @@ void net_tx_run(struct net_queue *q)
 			vhdb_vq_idle(q->vq);
 			break;
 		}
-		if (vhdb_vq_throttled(q->vq))
-			break;
 		rq = vhdb_vq_next(q->vq);
 		if (!rq)
 			break;

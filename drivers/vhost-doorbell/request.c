@@ -21,20 +21,25 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
-#include "device.h"
+#include "cursor.h"
 #include "trace.h"
 
+/* By the worker alone, or while the queue stands still. */
 static void free_put(struct vhdb_vq *vq, struct vhdb_request *rq)
 {
-	llist_add(&rq->node, &vq->free);
+	rq->node.next = vq->free_own;
+	vq->free_own = &rq->node;
 }
 
-/* The worker is the only taker, so no lock is needed. */
+/* The worker is the only taker, so no lock is needed; and takes all at once. */
 static struct vhdb_request *free_get(struct vhdb_vq *vq)
 {
-	struct llist_node *node = llist_del_first(&vq->free);
+	struct llist_node *node = vq->free_own ?: llist_del_all(&vq->free);
 
-	return node ? llist_entry(node, struct vhdb_request, node) : NULL;
+	if (!node)
+		return NULL;
+	vq->free_own = node->next;
+	return llist_entry(node, struct vhdb_request, node);
 }
 
 /**
@@ -50,6 +55,7 @@ int vhdb_requests_alloc(struct vhdb_vq *vq)
 	u32 i;
 
 	init_llist_head(&vq->free);
+	vq->free_own = NULL;
 	vq->requests = kvcalloc(vq->num, size, GFP_KERNEL_ACCOUNT);
 	if (!vq->requests)
 		return -ENOMEM;
@@ -79,11 +85,13 @@ void vhdb_requests_free(struct vhdb_vq *vq)
 	vq->requests = NULL;
 }
 
-/* Counts a request that looks at the owner's memory from here on. */
-static void start(struct vhdb_vq *vq, struct vhdb_request *rq)
+/*
+ * Counts requests that look at the owner's memory from here on. All that were taken
+ * from the ring in one go are counted at once; an epoch does not end within a run.
+ */
+static void start(struct vhdb_vq *vq, int nr)
 {
-	rq->epoch = vq->dev->memory.epoch;
-	atomic_inc(&vq->inflight[rq->epoch]);
+	atomic_add(nr, &vq->inflight[vq->dev->memory.epoch]);
 }
 
 /* Counts requests that do so no more. From here on the ring may go. */
@@ -101,11 +109,12 @@ static void end(struct vhdb_vq *vq, u8 epoch, int nr)
 static const struct vhdb_chain *chain_next(struct vhdb_vq *vq)
 {
 	if (vq->next_chain == vq->nr_chains) {
-		u32 max = min_t(u32, vq->requests_left, VHDB_BATCH);
+		u32 max = min_t(u32, vq->expected, VHDB_BATCH);
 		int ret;
 
 		vq->chains[0].segs = vq->segs;
-		ret = vhdb_ring_pop_batch(&vq->ring, vq->chains, max);
+		ret = vhdb_ring_pop_batch(&vq->ring, vq->chains,
+					  min(max, vq->requests_left));
 		vq->nr_chains = max(ret, 0);
 		vq->next_chain = 0;
 		if (ret == -EAGAIN)
@@ -114,6 +123,7 @@ static const struct vhdb_chain *chain_next(struct vhdb_vq *vq)
 			vhdb_vq_break(vq, ret);
 		if (ret <= 0)
 			return NULL;
+		start(vq, ret);
 	}
 	return &vq->chains[vq->next_chain++];
 }
@@ -126,8 +136,12 @@ static const struct vhdb_chain *chain_next(struct vhdb_vq *vq)
  */
 void vhdb_requests_unpop(struct vhdb_vq *vq)
 {
-	vhdb_ring_unpop(&vq->ring, &vq->chains[vq->next_chain],
-			vq->nr_chains - vq->next_chain);
+	u32 nr = vq->nr_chains - vq->next_chain;
+
+	if (!nr)
+		return;
+	vhdb_ring_unpop(&vq->ring, &vq->chains[vq->next_chain], nr);
+	end(vq, vq->dev->memory.epoch, nr);
 	vq->nr_chains = 0;
 	vq->next_chain = 0;
 }
@@ -192,14 +206,16 @@ static struct vhdb_request *take(struct vhdb_vq *vq)
 	rq = free_get(vq);
 	if (!rq) {
 		/* 2.7.13: the same buffer twice, or more than the ring has */
+		vq->next_chain--;
 		vhdb_vq_break(vq, -EBUSY);
 		return NULL;
 	}
 
 	vq->requests_left--;
 	vq->run_stats.requests++;
-	if (!vq->dev->backend->own_rate)
+	if (!vq->dev->backend->own_rate && vhdb_limited(vq))
 		vhdb_limit_charge(vq, 1, 0);
+	rq->epoch = vq->dev->memory.epoch;
 	rq->id = chain->id;
 	rq->count = chain->count;
 	rq->resumed = false;
@@ -208,6 +224,32 @@ static struct vhdb_request *take(struct vhdb_vq *vq)
 	rq->bytes_written = 0;
 
 	trace_vhdb_pop(vq->dev, vq->index, rq->id, chain->nr_out, chain->nr_in);
+	return rq;
+}
+
+static __always_inline struct vhdb_request *next(struct vhdb_vq *vq)
+{
+	struct vhdb_request *rq = vq->deferred;
+
+	if (rq) {
+		/* If it is to be finished, a hole makes it fail. */
+		if (vq->requests_left && !is_mapped(vq))
+			return NULL;
+		vq->deferred = NULL;
+		rq->resumed = true;
+		rq->epoch = vq->dev->memory.epoch;
+		start(vq, 1);
+	} else {
+		if (vq->broken || vq->missing || !vq->requests_left ||
+		    !vq->bytes_left)
+			return NULL;
+		if (vhdb_limited(vq) && vhdb_limit_reached(vq))
+			return NULL;
+		rq = take(vq);
+		if (!rq)
+			return NULL;
+	}
+	vq->current_rq = rq;
 	return rq;
 }
 
@@ -225,29 +267,74 @@ static struct vhdb_request *take(struct vhdb_vq *vq)
  */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 {
-	struct vhdb_request *rq = vq->deferred;
-
-	if (rq) {
-		/* If it is to be finished, a hole makes it fail. */
-		if (vq->requests_left && !is_mapped(vq))
-			return NULL;
-		vq->deferred = NULL;
-		rq->resumed = true;
-	} else {
-		if (vq->broken || vq->missing || !vq->requests_left ||
-		    !vq->bytes_left)
-			return NULL;
-		if (!vq->dev->backend->own_rate && vhdb_limit_reached(vq))
-			return NULL;
-		rq = take(vq);
-		if (!rq)
-			return NULL;
-	}
-	vq->current_rq = rq;
-	start(vq, rq);
-	return rq;
+	return next(vq);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_next);
+
+/**
+ * vhdb_vq_expect() - about how many requests are going to be taken
+ * @vq: the queue
+ * @nr: how many, not 0
+ *
+ * Requests are read from the ring ahead, many at a time, and what a run has no use
+ * for is left in the ring again: much for nothing where a driver gives buffers that
+ * are used one by one. From here to the end of the run no more than so many are
+ * read at once.
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_vq_expect(struct vhdb_vq *vq, u32 nr)
+{
+	vq->expected = nr;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_expect);
+
+/**
+ * vhdb_vq_gather_in() - take requests until they have room for so many bytes
+ * @vq: the queue; it has no deferred request
+ * @b: what was taken is written there, also if there is not enough of it. Who calls
+ *	has set @rqs, @lens, @max, @iov.
+ * @need: bytes, not 0
+ *
+ * Context: the worker, within run(); @iov is valid until it returns.
+ * Return: 0; -EAGAIN if vhdb_vq_next() has no more now; -ENOMSG for a request that
+ * has no room at all, or something to be read: then the queue is broken; -E2BIG if
+ * it takes more than @max requests or VHDB_SEGS_MAX pieces; -EFAULT, -EACCES,
+ * -ENOMEM if a place may not be written.
+ */
+int vhdb_vq_gather_in(struct vhdb_vq *vq, struct vhdb_buffers *b, u32 need)
+{
+	b->nr = 0;
+	b->segs = 0;
+	b->room = 0;
+	do {
+		struct vhdb_request *rq;
+		u32 len;
+		int nr;
+
+		if (b->nr == b->max)
+			return -E2BIG;
+		rq = next(vq);
+		if (!rq)
+			return -EAGAIN;
+		b->last = min_t(u64, vq->in.left, U32_MAX);
+		len = min(b->last, need - b->room);
+		b->rqs[b->nr] = rq;
+		b->lens[b->nr++] = len;
+		if (!len || vq->out.left) {
+			vhdb_vq_break(vq, -ENOMSG);
+			return -ENOMSG;
+		}
+		nr = vhdb_cursor_iov(vq, &vq->in, b->iov + b->segs,
+				     VHDB_SEGS_MAX - b->segs, len, VHDB_WRITE);
+		if (nr < 0)
+			return nr;
+		b->segs += nr;
+		b->room += len;
+	} while (b->room < need);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vhdb_vq_gather_in);
 
 /**
  * vhdb_request_defer() - leave the rest of a request for the queue's next run
@@ -292,37 +379,25 @@ EXPORT_SYMBOL_GPL(vhdb_vq_budget);
 void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes)
 {
 	vq->bytes_left -= min(bytes, vq->bytes_left);
-	vhdb_limit_charge(vq, 0, bytes);
+	if (vhdb_limited(vq))
+		vhdb_limit_charge(vq, 0, bytes);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_charge);
 
 /**
- * vhdb_vq_charge_requests() - count requests against the rate limits
+ * vhdb_vq_charge_packet() - likewise, of what is one for the rate limit
  * @vq: the queue; of a back end that counts for itself
- * @requests: how many
+ * @bytes: payload of the packet, in one request or several
  *
  * Context: the worker, within run().
  */
-void vhdb_vq_charge_requests(struct vhdb_vq *vq, u32 requests)
+void vhdb_vq_charge_packet(struct vhdb_vq *vq, u32 bytes)
 {
-	vhdb_limit_charge(vq, requests, 0);
+	vq->bytes_left -= min(bytes, vq->bytes_left);
+	if (vhdb_limited(vq))
+		vhdb_limit_charge(vq, 1, bytes);
 }
-EXPORT_SYMBOL_GPL(vhdb_vq_charge_requests);
-
-/**
- * vhdb_vq_throttled() - do the rate limits allow no more now?
- * @vq: the queue; of a back end that counts for itself
- *
- * If so, run() has to return; it is called again when they do.
- *
- * Context: the worker, within run().
- * Return: true if nothing more may be taken.
- */
-bool vhdb_vq_throttled(struct vhdb_vq *vq)
-{
-	return vhdb_limit_reached(vq);
-}
-EXPORT_SYMBOL_GPL(vhdb_vq_throttled);
+EXPORT_SYMBOL_GPL(vhdb_vq_charge_packet);
 
 /**
  * vhdb_vq_idle() - the back end has nothing for the buffers that there are
@@ -531,7 +606,7 @@ EXPORT_SYMBOL_GPL(vhdb_vq_has_feature);
 
 static void count_error(struct vhdb_done_stats *stats, int error)
 {
-	stats->errors += !!error;
+	stats->errors++;
 	stats->unsupported += error == -EOPNOTSUPP;
 	stats->no_space += error == -ENOSPC;
 }
@@ -547,6 +622,8 @@ static void count_error(struct vhdb_done_stats *stats, int error)
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 {
 	struct llist_node *more = llist_del_all(&vq->done);
+	struct llist_node *free = NULL, *last = NULL;
+	u64 bytes_read = 0, bytes_written = 0;
 	struct vhdb_request *rq, *next;
 	/* Neither changes while something is in flight, but at release. */
 	bool logged = READ_ONCE(vq->left) && (vq->log.data || vq->log.ring);
@@ -573,14 +650,19 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 					    rq->len);
 			vhdb_ring_push(&vq->ring, rq->id, rq->count,
 				       rq->len);
-			vq->done_stats.completions++;
-			vq->done_stats.bytes_read += rq->bytes_read;
-			vq->done_stats.bytes_written += rq->bytes_written;
-			count_error(&vq->done_stats, rq->error);
+			bytes_read += rq->bytes_read;
+			bytes_written += rq->bytes_written;
+			if (rq->error)
+				count_error(&vq->done_stats, rq->error);
 			done[rq->epoch]++;
-			free_put(vq, rq);
+			rq->node.next = free;
+			free = &rq->node;
+			last = last ?: free;
 		}
 	}
+	vq->done_stats.completions += done[0] + done[1];
+	vq->done_stats.bytes_read += bytes_read;
+	vq->done_stats.bytes_written += bytes_written;
 	if (done[0] || done[1]) {
 		signal = vhdb_ring_publish(&vq->ring);
 		if (signal)
@@ -589,6 +671,8 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 			vq->done_stats.suppressed++;
 	}
 	to = vhdb_ring_used_pos(&vq->ring);
+	if (free)
+		llist_add_batch(free, last, &vq->free);
 	spin_unlock_irqrestore(&vq->done_lock, flags);
 
 	if (logged && vq->log.ring)
@@ -641,3 +725,26 @@ void vhdb_request_complete(struct vhdb_request *rq, u32 len)
 	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(vhdb_request_complete);
+
+/**
+ * vhdb_buffers_complete() - likewise, all of what was gathered
+ * @vq: their queue
+ * @b: the requests, each written as @b says
+ *
+ * Context: the worker, within run().
+ */
+void vhdb_buffers_complete(struct vhdb_vq *vq, const struct vhdb_buffers *b)
+{
+	struct llist_node *done = vq->inline_done;
+	u32 i;
+
+	for (i = 0; i < b->nr; i++) {
+		struct vhdb_request *rq = b->rqs[i];
+
+		rq->len = b->lens[i];
+		rq->node.next = done;
+		done = &rq->node;
+	}
+	vq->inline_done = done;
+}
+EXPORT_SYMBOL_GPL(vhdb_buffers_complete);

@@ -196,6 +196,11 @@ static void run(struct vhdb_vq *vq, u32 requests)
 	lockdep_assert_held(&vq->mutex);
 
 	vq->requests_left = requests;
+	vq->expected = VHDB_BATCH;
+	if (vq->near_at != vq->dev->memory.removals) {
+		vq->near_at = vq->dev->memory.removals;
+		vq->near = NULL;
+	}
 	vq->bytes_left = VHDB_RUN_BYTES;
 	vq->missing = false;
 	vq->idle = false;
@@ -211,6 +216,13 @@ static void run(struct vhdb_vq *vq, u32 requests)
 static bool out_of_budget(const struct vhdb_vq *vq)
 {
 	return vq->deferred || !vq->requests_left || !vq->bytes_left;
+}
+
+/* Most queues are never polled, which is not to cost them anything. */
+static bool may_poll(const struct vhdb_vq *vq)
+{
+	return READ_ONCE(vq->poll_us) || vq->poll.since ||
+	       READ_ONCE(vq->poll.by);
 }
 
 /* After a run: is there more, or who tells when there is? */
@@ -231,7 +243,8 @@ static bool more_to_do(struct vhdb_vq *vq)
 	if (!vq->missing && !vq->dev->backend->arm)
 		ahead = vhdb_coalesce_ahead(vq);
 	/* And while it pays to look out for a buffer. */
-	if (!vq->missing && !vq->held && ahead == 1 && vhdb_poll_start(vq))
+	if (!vq->missing && !vq->held && ahead == 1 && may_poll(vq) &&
+	    vhdb_poll_start(vq))
 		return false;
 	/* And where there are buffers, but nothing to be done with them. */
 	if (vq->idle)
@@ -254,8 +267,10 @@ static bool serve(struct vhdb_vq *vq)
 	vq->run_stats.wakeups++;
 	trace_vhdb_run(vq->dev, vq->index);
 
-	vhdb_poll_begin(vq);
-	vhdb_coalesce_begin(vq);
+	if (may_poll(vq))
+		vhdb_poll_begin(vq);
+	if (!vq->dev->backend->arm)
+		vhdb_coalesce_begin(vq);
 	vhdb_ring_disable_notify(&vq->ring);
 	if (vq->log.ring)
 		vhdb_log_event(vq);

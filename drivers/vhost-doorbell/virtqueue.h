@@ -199,6 +199,9 @@ struct vhdb_coalesce {
  * @chains: requests that were taken from the ring in one go
  * @nr_chains: how many
  * @next_chain: the first of them that was not looked at yet
+ * @expected: no more than so many are taken in one go
+ * @near: what is mapped where the last address was looked up
+ * @near_at: &vhdb_memory.removals then: after another one it has gone
  * @segs: room for their pieces
  * @table: room for an indirect table
  * @slots: with IN_ORDER, where the engine parks what is early
@@ -226,7 +229,8 @@ struct vhdb_coalesce {
  * @call: whom to signal. RCU.
  * @err: whom to tell that the queue is broken. RCU.
  * @requests: storage of the requests, as many as descriptors
- * @free: those that are free: taken by the worker, given by completions
+ * @free: those that are free: given by completions, taken by the worker
+ * @free_own: those that it has taken, its own
  * @done: complete, and not yet in the used ring
  * @inflight: number of requests between pop and push, for each epoch
  * @done_lock: interrupts off; guards the ring's used side and @done_stats
@@ -265,6 +269,9 @@ struct vhdb_vq {
 	struct vhdb_chain chains[VHDB_BATCH];
 	u32 nr_chains;
 	u32 next_chain;
+	u32 expected;
+	struct vhost_iotlb_map *near;
+	u32 near_at;
 	struct vhdb_seg *segs;
 	struct vring_desc *table;
 	struct vhdb_ring_slot *slots;
@@ -288,6 +295,7 @@ struct vhdb_vq {
 	struct vhdb_call_slot err;
 	void *requests;
 	struct llist_head free;
+	struct llist_node *free_own;
 
 	struct llist_head done ____cacheline_aligned_in_smp;
 	atomic_t inflight[2];
@@ -336,7 +344,6 @@ void vhdb_requests_put_held(struct vhdb_vq *vq);
 void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list);
 
 /* data.c */
-void vhdb_cursor_init(struct vhdb_cursor *c, const struct vhdb_seg *seg, u32 nr);
 int vhdb_fetch(void *data, u64 iova, void *to, u32 len);
 
 /* iotlb.c */

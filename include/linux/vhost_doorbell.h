@@ -154,6 +154,28 @@ struct vhdb_request {
 };
 
 /**
+ * struct vhdb_buffers - requests that are written together, as one piece
+ * @rqs: the requests; room for @max
+ * @lens: what is to be written to each of them, in bytes; room for @max
+ * @max: how many there may be
+ * @iov: all that, as user memory; room for VHDB_SEGS_MAX
+ * @nr: how many there are
+ * @segs: how many pieces they are
+ * @room: bytes of them
+ * @last: bytes that the last one has in all
+ */
+struct vhdb_buffers {
+	struct vhdb_request **rqs;
+	u32 *lens;
+	u32 max;
+	struct iovec *iov;
+	u32 nr;
+	u32 segs;
+	u32 room;
+	u32 last;
+};
+
+/**
  * struct vhdb_backend - a kind of device
  * @name: name for ATTACH
  * @owner: the module
@@ -161,8 +183,8 @@ struct vhdb_request {
  * @may_have_no_file: so it may be
  * @is_net: it is a network interface, which ATTACH may tell of; ATTACH has to name
  *	the dialect
- * @own_rate: what its rate limits count is no request: it asks
- *	vhdb_vq_throttled() and tells vhdb_vq_charge_requests()
+ * @own_rate: what its rate limits count is no request: it tells of each by
+ *	vhdb_vq_charge_packet()
  * @ioctl: an ioctl of its own, with a number from VHOST_DOORBELL_BACKEND_NR
  *	on; returns -ENOTTY for what is none. Process, one at a time for each
  *	device; may sleep. Optional where there are queues.
@@ -250,10 +272,12 @@ int vhdb_open_attached(struct inode *inode, struct file *file,
 
 /* The queue, inside run(). */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq);
+void vhdb_vq_expect(struct vhdb_vq *vq, u32 nr);
+int vhdb_vq_gather_in(struct vhdb_vq *vq, struct vhdb_buffers *b, u32 need);
+void vhdb_buffers_complete(struct vhdb_vq *vq, const struct vhdb_buffers *b);
 u32 vhdb_vq_budget(const struct vhdb_vq *vq);
 void vhdb_vq_charge(struct vhdb_vq *vq, u32 bytes);
-bool vhdb_vq_throttled(struct vhdb_vq *vq);
-void vhdb_vq_charge_requests(struct vhdb_vq *vq, u32 requests);
+void vhdb_vq_charge_packet(struct vhdb_vq *vq, u32 bytes);
 void vhdb_vq_idle(struct vhdb_vq *vq);
 void vhdb_vq_give_back(struct vhdb_vq *vq);
 void vhdb_vq_put_back(struct vhdb_vq *vq, struct vhdb_request *const *rqs,
