@@ -115,7 +115,7 @@ bench-blk:
 
 bench-net:
 	@$(VM)/setup && $(VM)/setup bench
-	@$(MAKE) --no-print-directory -s modules-6.12
+	@$(MAKE) --no-print-directory -s modules-6.12 selftests
 	@tools/bench/net
 
 # The loads of bench-blk and bench-net, which have to run in a guest without libraries.

@@ -8,9 +8,8 @@
  *	net_peer push HOST PORT JOBS MS		by TCP, to there: bytes
  *	net_peer pull HOST PORT JOBS MS		by TCP, from there: bytes
  *	net_peer ask HOST PORT JOBS MS		by UDP, there and back: answers
- *	net_peer raw INTERFACE MAC FROM TO PORT JOBS MS RATE
- *		UDP in frames of 64 bytes, past the stack: frames. RATE a second at the
- *		most for each job, or 0
+ *	net_peer raw INTERFACE MAC FROM TO PORT JOBS MS
+ *		UDP in frames of 64 bytes, past the stack: frames
  *	net_peer count INTERFACE MS	what the interface receives: frames
  *	net_peer taps FD NAME... -- COMMAND...	runs COMMAND with a queue of the tap
  *		NAME open as FD, the next one as FD + 1 and so on; a name that is there
@@ -79,7 +78,6 @@ static struct sockaddr_ll interface = {
 };
 
 static struct frame frame;
-static uint64_t rate;		/* frames a second, 0 for no limit */
 
 static struct sockaddr_in address(const char *name, unsigned int port)
 {
@@ -281,12 +279,6 @@ static void raw(struct job *job)
 		if (n < 0 && errno != ENOBUFS)
 			die("send");
 		job->events += n > 0 ? n : 0;
-		if (rate) {
-			int64_t ns = start + job->events * 1000000000 / rate - now();
-
-			if (ns > 0)
-				usleep(ns / 1000);
-		}
 	}
 	drain(fd);
 }
@@ -425,10 +417,9 @@ int main(int argc, char **argv)
 		return 0;
 	} else if (argc > 4 && !strcmp(what, "taps")) {
 		taps(argv + 2);
-	} else if (argc == 10 && !strcmp(what, "raw")) {
+	} else if (argc == 9 && !strcmp(what, "raw")) {
 		load = raw;
 		prepare_raw(argv + 2);
-		rate = strtoull(argv[9], NULL, 0);
 		run_jobs(argv[7], argv[8]);
 		return 0;
 	} else if (argc == 6) {

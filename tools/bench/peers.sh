@@ -77,32 +77,7 @@ result()
 	p50=${BASH_REMATCH[3]} p99=${BASH_REMATCH[4]}
 }
 
-# --- figures --------------------------------------------------------------------
-
-# figure ROUND ROW SUBJECT METRIC UNIT BETTER VALUE [P99]
-figure()
-{
-	printf '{"round":%d,"row":"%s","subject":"%s","metric":"%s","unit":"%s","better":"%s","value":%s%s}\n' \
-		"$1" "$2" "${NAMES[$3]}" "$4" "$5" "$6" "$7" "${8:+,\"p99\":$8}" >>"$out/rows.raw"
-}
-
-# skip WHAT WHY
-skip()
-{
-	printf '{"skip":"%s","why":"%s"}\n' "$1" "$2" >>"$out/rows.raw"
-}
-
-# compared ROW SUBJECT PEER METRIC
-compared()
-{
-	printf '{"compare":"%s","subject":"%s","peer":"%s","peer_subject":"%s","metric":"%s"}\n' \
-		"$1" "${NAMES[$2]}" "$1" "${NAMES[$3]}" "$4" >>"$out/rows.raw"
-}
-
-calc()
-{
-	awk "BEGIN { printf \"%.6g\", $1 }"
-}
+# --- rounds ----------------------------------------------------------------------
 
 # A round for each row, of all subjects, each time with another one first.
 measure_round()

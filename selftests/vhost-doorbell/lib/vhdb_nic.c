@@ -66,8 +66,11 @@ int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
 	nic->rx_bytes = rx_bytes;
 	nic->rx_pieces = 1;
 	nic->attached = attach;
-	fd = attach ? open_attached(nic->tap.fd) :
-		      open(VHDB_NET_PATH, O_RDWR | O_CLOEXEC);
+	if (attach)
+		fd = open_attached(nic->tap.fd);
+	else
+		fd = open(nic->node ? nic->node : VHDB_NET_PATH,
+			  O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return attach ? fd : -errno;
 	ret = vhdb_classic_adopt(&nic->c, fd, 2, features, rx + PAGE +

@@ -64,6 +64,7 @@ struct vhdb_nic {
 	__u64 rx_bytes;			/* of each receive buffer */
 	unsigned int rx_pieces;		/* descriptors of each */
 	bool attached;			/* to the tap, at ATTACH */
+	const char *node;		/* or else of this one, if it is not ours */
 	__u64 rx_data;			/* GPA */
 	__u64 tx_data;
 };
@@ -71,7 +72,7 @@ struct vhdb_nic {
 int __vhdb_net_set_backend(int fd, unsigned int queue, int tap);
 /* A namespace, a tap in it, and a device on that, set up, both queues with it */
 int vhdb_nic_create(struct vhdb_nic *nic, __u64 features, size_t rx_bytes);
-/* On nic->tap; by ATTACH, or else by SET_BACKEND of an open node */
+/* On nic->tap; by ATTACH, or else by SET_BACKEND of nic->node, opened */
 int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
 		       bool attach);
 int vhdb_nic_start(struct vhdb_nic *nic);
