@@ -136,7 +136,6 @@ TEST(attach)
 FIXTURE(run)
 {
 	struct vhdb_nic nic;
-	char *frame, *got;
 	int fd;
 };
 
@@ -152,8 +151,6 @@ FIXTURE_SETUP(run)
 {
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->frame = malloc(VHDB_NIC_FRAME_MAX);
-	self->got = malloc(VHDB_NIC_FRAME_MAX);
 	ASSERT_EQ(0, vhdb_nic_create(&self->nic, variant->features, 2048));
 	self->fd = self->nic.c.fd;
 	ASSERT_EQ(0, vhdb_nic_give(&self->nic, VHDB_CLASSIC_NUM - 1));
@@ -162,17 +159,14 @@ FIXTURE_SETUP(run)
 FIXTURE_TEARDOWN(run)
 {
 	vhdb_nic_destroy(&self->nic);
-	free(self->frame);
-	free(self->got);
 }
 
-static int both_ways(struct vhdb_nic *nic, char *frame, char *got, __u32 seed)
+static int both_ways(struct vhdb_nic *nic, __u32 seed)
 {
-	return vhdb_nic_both_ways(nic, frame, got, 60 + seed * 37 % 4000, seed);
+	return vhdb_nic_both_ways(nic, 60 + seed * 37 % 4000, seed);
 }
 
-#define BOTH_WAYS(seed) \
-	both_ways(&self->nic, self->frame, self->got, seed)
+#define BOTH_WAYS(seed)	both_ways(&self->nic, seed)
 
 /* Files that are no tap: refused, and what runs goes on */
 TEST_F(run, no_tap)
@@ -206,9 +200,9 @@ TEST_F(run, detached_tap)
 
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, i, detached));
-	vhdb_frame(self->frame, 5000, 1);
+	vhdb_frame(self->nic.frame, 5000, 1);
 	for (i = 0; i < 5; i++)
-		ASSERT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->frame,
+		ASSERT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->nic.frame,
 					   100 + i * 1200));
 	ASSERT_EQ(0, vhdb_get_stats(self->fd, 1, &stats));
 	errors = stats.errors;
@@ -226,9 +220,9 @@ TEST_F(run, tap_removed)
 
 	ASSERT_EQ(0, BOTH_WAYS(1));
 	ASSERT_EQ(0, vhdb_tap_remove(&self->nic.tap));
-	vhdb_frame(self->frame, 5000, 1);
+	vhdb_frame(self->nic.frame, 5000, 1);
 	for (i = 0; i < 5; i++)
-		EXPECT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->frame,
+		EXPECT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->nic.frame,
 					   100 + i * 1200));
 	EXPECT_TRUE(vhdb_nic_quiet(&self->nic));
 	EXPECT_EQ(0, __vhdb_net_set_backend(self->fd, 0, -1));
@@ -239,8 +233,8 @@ TEST_F(run, tap_removed)
 TEST_F(run, tap_down)
 {
 	ASSERT_EQ(0, vhdb_tap_up(&self->nic.tap, false));
-	vhdb_frame(self->frame, 100, 1);
-	EXPECT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->frame, 100));
+	vhdb_frame(self->nic.frame, 100, 1);
+	EXPECT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->nic.frame, 100));
 	ASSERT_EQ(0, vhdb_tap_up(&self->nic.tap, true));
 	EXPECT_EQ(0, BOTH_WAYS(1));
 }
@@ -264,17 +258,17 @@ TEST_F(run, unset_and_set)
 		ASSERT_EQ(0, __vhdb_get_vring_base(self->fd, 0, &base));
 		EXPECT_EQ(rx->ops->base(rx->ops->used_pos(rx)), base);
 		/* What is sent meanwhile waits */
-		vhdb_frame(self->frame, 777, i);
-		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, 0, self->frame, 777));
+		vhdb_frame(self->nic.frame, 777, i);
+		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, 0, self->nic.frame, 777));
 		vhdb_vq_kick(tx);
-		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame, 777));
+		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame, 777));
 		EXPECT_TRUE(vhdb_nic_quiet(&self->nic));
 		EXPECT_TRUE(vhdb_host_quiet(&self->nic.tap));
 		ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 0, self->nic.tap.fd));
 		ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 1, self->nic.tap.fd));
 		EXPECT_EQ(0, vhdb_nic_reap(&self->nic));
-		EXPECT_EQ(777, vhdb_host_recv(&self->nic.tap, self->got, 9000));
-		EXPECT_EQ(777, vhdb_nic_recv(&self->nic, &hdr, self->got, 9000));
+		EXPECT_EQ(777, vhdb_host_recv(&self->nic.tap, self->nic.got, 9000));
+		EXPECT_EQ(777, vhdb_nic_recv(&self->nic, &hdr, self->nic.got, 9000));
 	}
 }
 
@@ -323,9 +317,9 @@ TEST_F(run, closed_while_it_is_at_work)
 	unsigned int i;
 
 	for (i = 0; i < 40; i++) {
-		vhdb_frame(self->frame, 1000, i);
-		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->frame, 1000));
-		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame, 1000));
+		vhdb_frame(self->nic.frame, 1000, i);
+		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->nic.frame, 1000));
+		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame, 1000));
 	}
 	vhdb_vq_kick(&self->nic.c.q[1].vq);
 }
@@ -344,8 +338,8 @@ TEST_F(run, owner_killed)
 		    vhdb_nic_give(&nic, 32))
 			_exit(1);
 		for (unsigned int i = 0; i < 200; i++) {
-			vhdb_frame(self->frame, 500, i);
-			vhdb_host_send(&nic.tap, self->frame, 500);
+			vhdb_frame(self->nic.frame, 500, i);
+			vhdb_host_send(&nic.tap, self->nic.frame, 500);
 		}
 		kill(getpid(), SIGKILL);
 	}
@@ -373,9 +367,9 @@ TEST_F(run, own_header)
 		EXPECT_EQ(0, BOTH_WAYS(i * 3));
 	/* What the guest writes into its own is nobody's */
 	memset(&hdr, 0xff, sizeof(hdr));
-	vhdb_frame(self->frame, 100, 1);
-	ASSERT_EQ(0, vhdb_nic_send(&self->nic, &hdr, self->frame, 100));
-	EXPECT_EQ(100, vhdb_host_recv(&plain, self->got, 9000));
+	vhdb_frame(self->nic.frame, 100, 1);
+	ASSERT_EQ(0, vhdb_nic_send(&self->nic, &hdr, self->nic.frame, 100));
+	EXPECT_EQ(100, vhdb_host_recv(&plain, self->nic.got, 9000));
 	vhdb_tap_destroy(&with);
 }
 
@@ -394,8 +388,8 @@ TEST_F(run, header_of_another_size)
 	int size = 10, tap = self->nic.tap.fd;
 
 	ASSERT_EQ(0, ioctl(self->nic.tap.fd, TUNSETVNETHDRSZ, &size));
-	vhdb_frame(self->frame, 100, 1);
-	ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame, 100));
+	vhdb_frame(self->nic.frame, 100, 1);
+	ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame, 100));
 	EXPECT_TRUE(vhdb_wait_for(has_none(tap)));
 	/* Waits for what the worker is at */
 	ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 0, tap));
@@ -419,8 +413,8 @@ TEST_F(run, limited_send_buffer)
 
 	ASSERT_EQ(0, ioctl(self->nic.tap.fd, TUNSETSNDBUF, &none));
 	for (i = 0; i < 40; i++) {
-		vhdb_frame(self->frame, 2000, i);
-		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->frame, 2000));
+		vhdb_frame(self->nic.frame, 2000, i);
+		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->nic.frame, 2000));
 	}
 	ASSERT_EQ(0, vhdb_get_stats(self->fd, 1, &before));
 	/* Whether or not it asks for that: it may know that there is no room */
@@ -436,8 +430,8 @@ TEST_F(run, limited_send_buffer)
 	ASSERT_EQ(0, ioctl(self->nic.tap.fd, TUNSETSNDBUF, &some));
 	vhdb_vq_ring(&self->nic.c.q[1].vq);
 	for (i = 0; i < 40; i++) {
-		ASSERT_EQ(2000, vhdb_host_recv(&self->nic.tap, self->got, 9000));
-		ASSERT_TRUE(vhdb_frame_right(self->got, 2000, i));
+		ASSERT_EQ(2000, vhdb_host_recv(&self->nic.tap, self->nic.got, 9000));
+		ASSERT_TRUE(vhdb_frame_right(self->nic.got, 2000, i));
 		ASSERT_EQ(0, vhdb_nic_reap(&self->nic));
 	}
 }
@@ -464,10 +458,10 @@ TEST_F(run, wrong_direction)
 	ASSERT_EQ(0, vhdb_nic_start(nic));
 	ASSERT_LE(0, vhdb_vq_add(&nic->c.q[0].vq, &out, 1, 0, VHDB_DIRECT));
 	vhdb_vq_kick(&nic->c.q[0].vq);
-	vhdb_frame(self->frame, 100, 1);
-	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 100));
+	vhdb_frame(nic->frame, 100, 1);
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 100));
 	EXPECT_EQ(0, vhdb_eventfd_wait(nic->c.q[0].vring.err));
-	EXPECT_EQ(0, vhdb_nic_send(nic, NULL, self->frame, 100));
+	EXPECT_EQ(0, vhdb_nic_send(nic, NULL, nic->frame, 100));
 }
 
 /* Found by looking, not by being rung for or woken */
@@ -532,12 +526,12 @@ TEST_F(run, rate)
 	ASSERT_EQ(0, set_rate(self->fd, 1, 0, 0));
 	ASSERT_EQ(0, set_rate(self->fd, 0, 0, 40000));
 	from = vhdb_now_ms();
-	vhdb_frame(self->frame, 4000, 1);
+	vhdb_frame(self->nic.frame, 4000, 1);
 	for (i = 0; i < 4; i++) {
 		struct virtio_net_hdr_mrg_rxbuf hdr;
 
-		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame, 4000));
-		ASSERT_EQ(4000, vhdb_nic_recv(&self->nic, &hdr, self->got, 9000));
+		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame, 4000));
+		ASSERT_EQ(4000, vhdb_nic_recv(&self->nic, &hdr, self->nic.got, 9000));
 	}
 	EXPECT_LE(250, vhdb_now_ms() - from);
 	ASSERT_EQ(0, vhdb_get_stats(self->fd, 0, &stats));
@@ -545,8 +539,8 @@ TEST_F(run, rate)
 	/* A limit that would last for an hour, lifted */
 	ASSERT_EQ(0, set_rate(self->fd, 1, 0, 1));
 	for (i = 0; i < 2; i++) {
-		vhdb_frame(self->frame, 1500, i);
-		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->frame, 1500));
+		vhdb_frame(self->nic.frame, 1500, i);
+		ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->nic.frame, 1500));
 	}
 	vhdb_vq_kick(&self->nic.c.q[1].vq);
 	ASSERT_EQ(0, vhdb_nic_reap(&self->nic));
@@ -555,7 +549,7 @@ TEST_F(run, rate)
 	/* Throttled when it is closed */
 	ASSERT_EQ(0, set_rate(self->fd, 0, 1, 0));
 	for (i = 0; i < 4; i++)
-		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame, 100));
+		ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame, 100));
 }
 
 /* ---- the dirty log ---- */
@@ -589,13 +583,13 @@ TEST_F(run, log_under_load)
 		atomic_store(&m.stop, false);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, vhdb_migrate, &m));
 		for (i = 0; i < 20; i++) {
-			vhdb_frame(self->frame, 100 + i * 200, round * 100 + i);
-			ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame,
+			vhdb_frame(self->nic.frame, 100 + i * 200, round * 100 + i);
+			ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame,
 						    100 + i * 200));
 		}
 		/* The last of them is there: so are all */
 		for (i = 0; i < 20; i++)
-			ASSERT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->frame,
+			ASSERT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->nic.frame,
 						   100 + i * 100));
 		for (i = 0; i < 2; i++) {
 			ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, i, -1));
@@ -620,11 +614,11 @@ TEST_F(run, log_under_load)
 			struct virtio_net_hdr_mrg_rxbuf hdr;
 
 			ASSERT_EQ(100 + i * 200,
-				  vhdb_nic_recv(&self->nic, &hdr, self->got,
+				  vhdb_nic_recv(&self->nic, &hdr, self->nic.got,
 						VHDB_NIC_FRAME_MAX));
-			ASSERT_TRUE(vhdb_frame_right(self->got, 100 + i * 200,
+			ASSERT_TRUE(vhdb_frame_right(self->nic.got, 100 + i * 200,
 						     round * 100 + i));
-			ASSERT_LT(0, vhdb_host_recv(&self->nic.tap, self->got,
+			ASSERT_LT(0, vhdb_host_recv(&self->nic.tap, self->nic.got,
 						    VHDB_NIC_FRAME_MAX));
 		}
 	}

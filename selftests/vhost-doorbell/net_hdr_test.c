@@ -90,15 +90,12 @@ static struct virtio_net_hdr gso_hdr(bool udp, unsigned int size)
 FIXTURE(hdr)
 {
 	struct vhdb_nic nic;
-	char *frame, *got;
 };
 
 FIXTURE_SETUP(hdr)
 {
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->frame = malloc(VHDB_NIC_FRAME_MAX);
-	self->got = malloc(VHDB_NIC_FRAME_MAX);
 	ASSERT_EQ(0, vhdb_nic_create(&self->nic, F_MRG, 2048));
 	ASSERT_EQ(0, vhdb_nic_give(&self->nic, VHDB_CLASSIC_NUM - 1));
 }
@@ -106,8 +103,6 @@ FIXTURE_SETUP(hdr)
 FIXTURE_TEARDOWN(hdr)
 {
 	vhdb_nic_destroy(&self->nic);
-	free(self->frame);
-	free(self->got);
 }
 
 static bool has_uso(const struct vhdb_tap *tap)
@@ -125,19 +120,19 @@ TEST_F(hdr, gso_to_the_host)
 
 	for (udp = 0; udp < 1 + has_uso(&self->nic.tap); udp++)
 		for (len = 1000; len < 40000; len = len * 3 + 1) {
-			ip_frame(self->frame, len, udp);
+			ip_frame(self->nic.frame, len, udp);
 			hdr.hdr = gso_hdr(udp, 400);
-			ASSERT_EQ(0, vhdb_nic_send(&self->nic, &hdr, self->frame,
+			ASSERT_EQ(0, vhdb_nic_send(&self->nic, &hdr, self->nic.frame,
 						   len));
 			ASSERT_EQ(len, vhdb_host_recv_gso(&self->nic.tap, &got,
-							  self->got, 65535)) {
+							  self->nic.got, 65535)) {
 				TH_LOG("%s, %d bytes", udp ? "UDP" : "TCP", len);
 			}
 			EXPECT_EQ(hdr.hdr.gso_type, got.gso_type);
 			EXPECT_EQ(hdr.hdr.gso_size, got.gso_size);
 			EXPECT_EQ(VIRTIO_NET_HDR_F_NEEDS_CSUM, got.flags);
 			EXPECT_EQ(34, le16toh(got.csum_start));
-			EXPECT_EQ(0, memcmp(self->frame, self->got, len));
+			EXPECT_EQ(0, memcmp(self->nic.frame, self->nic.got, len));
 		}
 }
 
@@ -148,25 +143,25 @@ TEST_F(hdr, gso_to_the_guest)
 	struct virtio_net_hdr_mrg_rxbuf got;
 	int len = 34 + TCP_LEN + 5000, i;
 
-	ip_frame(self->frame, len, false);
+	ip_frame(self->nic.frame, len, false);
 	ASSERT_EQ(0, ioctl(self->nic.tap.fd, TUNSETOFFLOAD,
 			   TUN_F_CSUM | TUN_F_TSO4));
-	ASSERT_EQ(0, vhdb_host_send_gso(&self->nic.tap, &hdr, self->frame, len));
-	ASSERT_EQ(len, vhdb_nic_recv(&self->nic, &got, self->got, 65535));
+	ASSERT_EQ(0, vhdb_host_send_gso(&self->nic.tap, &hdr, self->nic.frame, len));
+	ASSERT_EQ(len, vhdb_nic_recv(&self->nic, &got, self->nic.got, 65535));
 	EXPECT_EQ(VIRTIO_NET_HDR_GSO_TCPV4, got.hdr.gso_type);
 	EXPECT_EQ(1000, le16toh(got.hdr.gso_size));
 	EXPECT_EQ(VIRTIO_NET_HDR_F_NEEDS_CSUM, got.hdr.flags);
 	EXPECT_EQ(3, le16toh(got.num_buffers));
-	EXPECT_EQ(0, memcmp(self->frame, self->got, len));
+	EXPECT_EQ(0, memcmp(self->nic.frame, self->nic.got, len));
 
 	ASSERT_EQ(0, ioctl(self->nic.tap.fd, TUNSETOFFLOAD, 0));
-	ASSERT_EQ(0, vhdb_host_send_gso(&self->nic.tap, &hdr, self->frame, len));
+	ASSERT_EQ(0, vhdb_host_send_gso(&self->nic.tap, &hdr, self->nic.frame, len));
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(34 + TCP_LEN + 1000,
-			  vhdb_nic_recv(&self->nic, &got, self->got, 65535));
+			  vhdb_nic_recv(&self->nic, &got, self->nic.got, 65535));
 		EXPECT_EQ(0, got.hdr.gso_type);
 		EXPECT_EQ(0, got.hdr.flags);
-		EXPECT_EQ(0, memcmp(self->frame + 54 + i * 1000, self->got + 54,
+		EXPECT_EQ(0, memcmp(self->nic.frame + 54 + i * 1000, self->nic.got + 54,
 				    1000));
 	}
 }
@@ -174,21 +169,21 @@ TEST_F(hdr, gso_to_the_guest)
 /* ---- what is wrong ---- */
 
 /* Does a good one pass, after whatever came before? */
-static int good_one(struct vhdb_nic *nic, char *frame, char *got)
+static int good_one(struct vhdb_nic *nic)
 {
 	int ret, len;
 
-	vhdb_frame(frame, 333, 333);
-	ret = vhdb_nic_send(nic, NULL, frame, 333);
+	vhdb_frame(nic->frame, 333, 333);
+	ret = vhdb_nic_send(nic, NULL, nic->frame, 333);
 	/* Some of the bad ones may have passed. */
 	while (!ret) {
-		len = vhdb_host_recv(&nic->tap, got, 65535);
+		len = vhdb_host_recv(&nic->tap, nic->got, 65535);
 		/* A packet socket that has no words for what it is */
 		if (len == -EINVAL)
 			continue;
 		if (len < 0)
 			return len;
-		if (len == 333 && vhdb_frame_right(got, len, 333))
+		if (len == 333 && vhdb_frame_right(nic->got, len, 333))
 			return 0;
 	}
 	return ret;
@@ -209,9 +204,9 @@ TEST_F(hdr, every_field_at_its_extremes)
 		unsigned int len = lens[rand() % ARRAY_SIZE(lens)];
 
 		if (len > 60)
-			ip_frame(self->frame, len, i & 1);
+			ip_frame(self->nic.frame, len, i & 1);
 		else
-			vhdb_frame(self->frame, len, i);
+			vhdb_frame(self->nic.frame, len, i);
 		hdr.hdr.flags = flags[rand() % ARRAY_SIZE(flags)];
 		hdr.hdr.gso_type = types[rand() % ARRAY_SIZE(types)];
 		hdr.hdr.hdr_len = htole16(words[rand() % ARRAY_SIZE(words)]);
@@ -219,11 +214,11 @@ TEST_F(hdr, every_field_at_its_extremes)
 		hdr.hdr.csum_start = htole16(words[rand() % ARRAY_SIZE(words)]);
 		hdr.hdr.csum_offset = htole16(words[rand() % ARRAY_SIZE(words)]);
 		hdr.num_buffers = htole16(words[rand() % ARRAY_SIZE(words)]);
-		ASSERT_EQ(0, vhdb_nic_send(&self->nic, &hdr, self->frame, len));
+		ASSERT_EQ(0, vhdb_nic_send(&self->nic, &hdr, self->nic.frame, len));
 		if (i % 100 == 0)
-			ASSERT_EQ(0, good_one(&self->nic, self->frame, self->got));
+			ASSERT_EQ(0, good_one(&self->nic));
 	}
-	EXPECT_EQ(0, good_one(&self->nic, self->frame, self->got));
+	EXPECT_EQ(0, good_one(&self->nic));
 }
 
 /* Shorter than a header, or than a frame; longer than any */
@@ -264,7 +259,7 @@ TEST_F(hdr, lengths)
 	ASSERT_EQ(0, vhdb_get_stats(nic->c.fd, 1, &stats));
 	EXPECT_LE(11 + 4 + 2, stats.errors);
 	EXPECT_EQ(0, stats.broken);
-	EXPECT_EQ(0, good_one(nic, self->frame, self->got));
+	EXPECT_EQ(0, good_one(nic));
 }
 
 /* A receive buffer that is nowhere: that packet is lost, and no more */
@@ -283,17 +278,17 @@ TEST_F(hdr, receive_buffer_that_is_not_mapped)
 	ASSERT_EQ(0, vhdb_nic_start(nic));
 	ASSERT_LE(0, vhdb_vq_add(&nic->c.q[0].vq, &bad, 1, 63, VHDB_DIRECT));
 	ASSERT_EQ(0, vhdb_nic_give(nic, 10));
-	vhdb_frame(self->frame, 100, 1);
-	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 100));
+	vhdb_frame(nic->frame, 100, 1);
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 100));
 	ASSERT_TRUE(vhdb_wait_for(!vhdb_get_stats(nic->c.fd, 0, &stats) &&
 				  stats.errors));
-	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 100));
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 100));
 	/* The bad one comes back, with nothing in it */
 	ASSERT_EQ(0, vhdb_vq_wait(&nic->c.q[0].vq));
 	ASSERT_EQ(1, vhdb_vq_get(&nic->c.q[0].vq, &slot, &used));
 	EXPECT_EQ(63, slot);
 	EXPECT_EQ(0, used);
-	EXPECT_EQ(100, vhdb_nic_recv(nic, &hdr, self->got, 65535));
+	EXPECT_EQ(100, vhdb_nic_recv(nic, &hdr, nic->got, 65535));
 }
 
 /* ---- vhost-vdpa ---- */

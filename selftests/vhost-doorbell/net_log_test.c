@@ -24,7 +24,6 @@
 FIXTURE(net_log)
 {
 	struct vhdb_nic nic;
-	char *frame, *got;
 	int fd;
 };
 
@@ -67,10 +66,6 @@ FIXTURE_SETUP(net_log)
 {
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->frame = malloc(VHDB_NIC_FRAME_MAX);
-	self->got = malloc(VHDB_NIC_FRAME_MAX);
-	ASSERT_NE(NULL, self->frame);
-	ASSERT_NE(NULL, self->got);
 	ASSERT_EQ(0, vhdb_nic_create(&self->nic, variant->features,
 				     variant->rx_bytes));
 	self->fd = self->nic.c.fd;
@@ -80,8 +75,6 @@ FIXTURE_SETUP(net_log)
 FIXTURE_TEARDOWN(net_log)
 {
 	vhdb_nic_destroy(&self->nic);
-	free(self->frame);
-	free(self->got);
 }
 
 static int stop(struct vhdb_nic *nic)
@@ -156,12 +149,12 @@ TEST_F(net_log, migration_under_load)
 		memcpy(m.copy, c->mem.hva, c->mem.size);
 		ASSERT_EQ(0, pthread_create(&thread, NULL, vhdb_migrate, &m));
 		for (i = 0; i < frames; i++) {
-			vhdb_frame(self->frame, FRAME, rand());
-			ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame,
+			vhdb_frame(nic->frame, FRAME, rand());
+			ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame,
 						    FRAME));
 			if (!(i % 8))
 				ASSERT_EQ(0, vhdb_nic_send(nic, NULL,
-							   self->frame, FRAME));
+							   nic->frame, FRAME));
 		}
 		/* Of half of the rounds, the end is not waited for */
 		if (round % 2)
@@ -194,22 +187,22 @@ TEST_F(net_log, on_and_off)
 	struct virtio_net_hdr_mrg_rxbuf hdr;
 
 	ASSERT_EQ(0, vhdb_nic_give(nic, GIVEN));
-	vhdb_frame(self->frame, FRAME, 1);
-	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, FRAME));
-	ASSERT_EQ(FRAME, vhdb_nic_recv(nic, &hdr, self->got,
+	vhdb_frame(nic->frame, FRAME, 1);
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, FRAME));
+	ASSERT_EQ(FRAME, vhdb_nic_recv(nic, &hdr, nic->got,
 				       VHDB_NIC_FRAME_MAX));
 	EXPECT_EQ(0, vhdb_classic_log_count(c));
 
 	ASSERT_EQ(0, vhdb_classic_log_all(c, true));
-	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, FRAME));
-	ASSERT_EQ(FRAME, vhdb_nic_recv(nic, &hdr, self->got,
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, FRAME));
+	ASSERT_EQ(FRAME, vhdb_nic_recv(nic, &hdr, nic->got,
 				       VHDB_NIC_FRAME_MAX));
 	/* The next of the buffers, in their order */
 	EXPECT_TRUE(vhdb_classic_logged(c, nic->rx_data + variant->buffers *
 					nic->rx_bytes));
 	/* The guest's are read only */
 	vhdb_classic_log_clear(c);
-	ASSERT_EQ(0, vhdb_nic_send(nic, NULL, self->frame, FRAME));
+	ASSERT_EQ(0, vhdb_nic_send(nic, NULL, nic->frame, FRAME));
 	EXPECT_EQ(0, vhdb_classic_log_count(c));
 }
 

@@ -21,7 +21,6 @@
 FIXTURE(macvtap)
 {
 	struct vhdb_nic nic;
-	char *frame, *got;
 	int fd;
 };
 
@@ -62,8 +61,6 @@ FIXTURE_SETUP(macvtap)
 
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->frame = malloc(VHDB_NIC_FRAME_MAX);
-	self->got = malloc(VHDB_NIC_FRAME_MAX);
 	self->nic.c.fd = -1;
 	ASSERT_EQ(0, vhdb_netns());
 	if (variant->tap)
@@ -84,12 +81,9 @@ FIXTURE_SETUP(macvtap)
 FIXTURE_TEARDOWN(macvtap)
 {
 	vhdb_nic_destroy(&self->nic);
-	free(self->frame);
-	free(self->got);
 }
 
-#define BOTH_WAYS(len, seed) \
-	vhdb_nic_both_ways(&self->nic, self->frame, self->got, len, seed)
+#define BOTH_WAYS(len, seed)	vhdb_nic_both_ways(&self->nic, len, seed)
 
 TEST_F(macvtap, both_ways)
 {
@@ -120,23 +114,23 @@ TEST_F(macvtap, batches)
 	for (k = 0; k < ARRAY_SIZE(sndbuf); k++) {
 		ASSERT_EQ(0, ioctl(self->nic.tap.fd, TUNSETSNDBUF, &sndbuf[k]));
 		for (i = 0; i < VHDB_CLASSIC_NUM; i++) {
-			vhdb_frame(self->frame, 60 + i * 31, i);
-			ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->frame,
+			vhdb_frame(self->nic.frame, 60 + i * 31, i);
+			ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->nic.frame,
 						    60 + i * 31));
-			ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame,
+			ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame,
 						    60 + i * 31));
 		}
 		vhdb_vq_kick(&self->nic.c.q[VHDB_NIC_TX].vq);
 		for (i = 0; i < VHDB_CLASSIC_NUM; i++) {
 			unsigned int len = 60 + i * 31;
 
-			ASSERT_EQ(len, vhdb_host_recv(&self->nic.tap, self->got,
+			ASSERT_EQ(len, vhdb_host_recv(&self->nic.tap, self->nic.got,
 						      VHDB_NIC_FRAME_MAX));
-			ASSERT_TRUE(vhdb_frame_right(self->got, len, i));
+			ASSERT_TRUE(vhdb_frame_right(self->nic.got, len, i));
 			ASSERT_EQ(0, vhdb_nic_reap(&self->nic));
-			ASSERT_EQ(len, vhdb_nic_recv(&self->nic, &hdr, self->got,
+			ASSERT_EQ(len, vhdb_nic_recv(&self->nic, &hdr, self->nic.got,
 						     VHDB_NIC_FRAME_MAX));
-			ASSERT_TRUE(vhdb_frame_right(self->got, len, i));
+			ASSERT_TRUE(vhdb_frame_right(self->nic.got, len, i));
 		}
 	}
 }
@@ -147,9 +141,9 @@ TEST_F(macvtap, removed)
 
 	ASSERT_EQ(0, BOTH_WAYS(1000, 1));
 	ASSERT_EQ(0, vhdb_tap_remove(&self->nic.tap));
-	vhdb_frame(self->frame, 5000, 1);
+	vhdb_frame(self->nic.frame, 5000, 1);
 	for (i = 0; i < 5; i++)
-		EXPECT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->frame,
+		EXPECT_EQ(0, vhdb_nic_send(&self->nic, NULL, self->nic.frame,
 					   100 + i * 1200));
 	EXPECT_TRUE(vhdb_nic_quiet(&self->nic));
 	EXPECT_EQ(0, __vhdb_net_set_backend(self->fd, 0, -1));

@@ -27,7 +27,6 @@ static const unsigned int sizes[] = {
 FIXTURE(net)
 {
 	struct vhdb_nic nic;
-	char *frame, *got;
 	int fd;
 };
 
@@ -65,10 +64,6 @@ FIXTURE_SETUP(net)
 {
 	if (!vhdb_present())
 		SKIP(return, "no " VHDB_PATH);
-	self->frame = malloc(VHDB_NIC_FRAME_MAX);
-	self->got = malloc(VHDB_NIC_FRAME_MAX);
-	ASSERT_NE(NULL, self->frame);
-	ASSERT_NE(NULL, self->got);
 	ASSERT_EQ(0, vhdb_nic_create(&self->nic, variant->features,
 				     variant->rx_bytes));
 	self->fd = self->nic.c.fd;
@@ -79,16 +74,13 @@ FIXTURE_SETUP(net)
 FIXTURE_TEARDOWN(net)
 {
 	vhdb_nic_destroy(&self->nic);
-	free(self->frame);
-	free(self->got);
 }
 
 /* One frame to the guest: 0, or what is wrong */
-static int to_guest(struct vhdb_nic *nic, char *frame, char *got,
-		    unsigned int len, __u32 seed)
+static int to_guest(struct vhdb_nic *nic, unsigned int len, __u32 seed)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
-	int ret = vhdb_nic_to_guest(nic, &hdr, frame, got, len, seed);
+	int ret = vhdb_nic_to_guest(nic, &hdr, len, seed);
 
 	return !ret && (hdr.hdr.flags || hdr.hdr.gso_type) ? -EPROTO : ret;
 }
@@ -98,8 +90,7 @@ TEST_F(net, receives)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		EXPECT_EQ(0, to_guest(&self->nic, self->frame, self->got,
-				      sizes[i], i)) {
+		EXPECT_EQ(0, to_guest(&self->nic, sizes[i], i)) {
 			TH_LOG("%u bytes", sizes[i]);
 		}
 }
@@ -109,9 +100,7 @@ TEST_F(net, transmits)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, self->frame,
-					      self->got, sizes[i], i, 1,
-					      0)) {
+		EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, sizes[i], i, 1, 0)) {
 			TH_LOG("%u bytes", sizes[i]);
 		}
 }
@@ -124,11 +113,9 @@ TEST_F(net, transmits_in_pieces)
 
 	for (i = 0; i < ARRAY_SIZE(first); i++)
 		for (n = 2; n < 40; n = n * 2 + 1) {
-			EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, self->frame,
-						      self->got, 1514, i, n,
+			EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, 1514, i, n,
 						      first[i]));
-			EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, self->frame,
-						      self->got, 9000, i, n,
+			EXPECT_EQ(0, vhdb_nic_to_host(&self->nic, 9000, i, n,
 						      first[i]));
 		}
 }
@@ -145,8 +132,7 @@ TEST_F(net, receives_in_pieces)
 		ASSERT_EQ(0, vhdb_nic_start(&self->nic));
 		ASSERT_EQ(0, vhdb_nic_give(&self->nic, VHDB_CLASSIC_NUM / n));
 		for (i = 0; i < 20; i++)
-			EXPECT_EQ(0, to_guest(&self->nic, self->frame, self->got,
-					      sizes[i * 2], i)) {
+			EXPECT_EQ(0, to_guest(&self->nic, sizes[i * 2], i)) {
 				TH_LOG("%u bytes in %u", sizes[i * 2], n);
 			}
 	}
@@ -161,17 +147,17 @@ TEST_F(net, transmits_a_batch)
 		for (i = 0; i < VHDB_CLASSIC_NUM; i++) {
 			unsigned int len = 60 + i * 31;
 
-			vhdb_frame(self->frame, len, round + i);
-			ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->frame,
+			vhdb_frame(self->nic.frame, len, round + i);
+			ASSERT_EQ(0, vhdb_nic_queue(&self->nic, i, self->nic.frame,
 						    len));
 		}
 		vhdb_vq_kick(&self->nic.c.q[VHDB_NIC_TX].vq);
 		for (i = 0; i < VHDB_CLASSIC_NUM; i++) {
-			int len = vhdb_host_recv(&self->nic.tap, self->got,
+			int len = vhdb_host_recv(&self->nic.tap, self->nic.got,
 						 VHDB_NIC_FRAME_MAX);
 
 			ASSERT_EQ(60 + i * 31, len);
-			ASSERT_TRUE(vhdb_frame_right(self->got, len, round + i));
+			ASSERT_TRUE(vhdb_frame_right(self->nic.got, len, round + i));
 			ASSERT_EQ(0, vhdb_nic_reap(&self->nic));
 		}
 	}
@@ -184,16 +170,16 @@ TEST_F(net, receives_a_batch)
 
 	for (round = 0; round < 5; round++) {
 		for (i = 0; i < 100; i++) {
-			vhdb_frame(self->frame, 60 + i * 13, round + i);
-			ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->frame,
+			vhdb_frame(self->nic.frame, 60 + i * 13, round + i);
+			ASSERT_EQ(0, vhdb_host_send(&self->nic.tap, self->nic.frame,
 						    60 + i * 13));
 		}
 		for (i = 0; i < 100; i++) {
-			int len = vhdb_nic_recv(&self->nic, &hdr, self->got,
+			int len = vhdb_nic_recv(&self->nic, &hdr, self->nic.got,
 						VHDB_NIC_FRAME_MAX);
 
 			ASSERT_EQ(60 + i * 13, len);
-			ASSERT_TRUE(vhdb_frame_right(self->got, len, round + i));
+			ASSERT_TRUE(vhdb_frame_right(self->nic.got, len, round + i));
 		}
 	}
 }
@@ -225,8 +211,8 @@ TEST_F(net, waits_for_buffers)
 	ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 0, -1));
 	ASSERT_EQ(0, __vhdb_net_set_backend(self->fd, 1, -1));
 	ASSERT_EQ(0, vhdb_nic_start(nic));
-	vhdb_frame(self->frame, 9000, 7);
-	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 9000));
+	vhdb_frame(nic->frame, 9000, 7);
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 9000));
 	for (i = 1; i < need; i++) {
 		struct vhost_doorbell_stats stats;
 		__u64 runs;
@@ -243,8 +229,8 @@ TEST_F(net, waits_for_buffers)
 	}
 	EXPECT_TRUE(vhdb_wait_for(sleeps(self->fd)));
 	ASSERT_EQ(0, vhdb_nic_give(nic, 1));
-	EXPECT_EQ(9000, vhdb_nic_recv(nic, &hdr, self->got, VHDB_NIC_FRAME_MAX));
-	EXPECT_TRUE(vhdb_frame_right(self->got, 9000, 7));
+	EXPECT_EQ(9000, vhdb_nic_recv(nic, &hdr, nic->got, VHDB_NIC_FRAME_MAX));
+	EXPECT_TRUE(vhdb_frame_right(nic->got, 9000, 7));
 	EXPECT_EQ(need, le16toh(hdr.num_buffers));
 }
 
@@ -264,31 +250,31 @@ TEST_F(net, too_long_for_the_buffer)
 	ASSERT_EQ(0, vhdb_nic_give(nic, VHDB_CLASSIC_NUM - 1));
 	if (many) {
 		/* Nearly all of them together have a place for it */
-		vhdb_frame(self->frame, 60000, 8);
-		ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 60000));
-		ASSERT_EQ(60000, vhdb_nic_recv(nic, &hdr, self->got,
+		vhdb_frame(nic->frame, 60000, 8);
+		ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 60000));
+		ASSERT_EQ(60000, vhdb_nic_recv(nic, &hdr, nic->got,
 					       VHDB_NIC_FRAME_MAX));
-		EXPECT_TRUE(vhdb_frame_right(self->got, 60000, 8));
+		EXPECT_TRUE(vhdb_frame_right(nic->got, 60000, 8));
 		EXPECT_EQ(61, le16toh(hdr.num_buffers));
 		/* This one's need is more than the ring can hold */
 		ASSERT_EQ(0, vhdb_nic_give(nic, 1));
-		vhdb_frame(self->frame, 65535, 9);
-		ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 65535));
-		vhdb_frame(self->frame, 988, 10);
-		ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 988));
-		ASSERT_EQ(988, vhdb_nic_recv(nic, &hdr, self->got,
+		vhdb_frame(nic->frame, 65535, 9);
+		ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 65535));
+		vhdb_frame(nic->frame, 988, 10);
+		ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 988));
+		ASSERT_EQ(988, vhdb_nic_recv(nic, &hdr, nic->got,
 					     VHDB_NIC_FRAME_MAX));
-		EXPECT_TRUE(vhdb_frame_right(self->got, 988, 10));
+		EXPECT_TRUE(vhdb_frame_right(nic->got, 988, 10));
 		return;
 	}
 	for (i = 0; i < 3; i++) {
-		vhdb_frame(self->frame, 1000 + i, i);
-		ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 1000 + i));
+		vhdb_frame(nic->frame, 1000 + i, i);
+		ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 1000 + i));
 	}
-	vhdb_frame(self->frame, 988, 9);
-	ASSERT_EQ(0, vhdb_host_send(&nic->tap, self->frame, 988));
-	ASSERT_EQ(988, vhdb_nic_recv(nic, &hdr, self->got, VHDB_NIC_FRAME_MAX));
-	EXPECT_TRUE(vhdb_frame_right(self->got, 988, 9));
+	vhdb_frame(nic->frame, 988, 9);
+	ASSERT_EQ(0, vhdb_host_send(&nic->tap, nic->frame, 988));
+	ASSERT_EQ(988, vhdb_nic_recv(nic, &hdr, nic->got, VHDB_NIC_FRAME_MAX));
+	EXPECT_TRUE(vhdb_frame_right(nic->got, 988, 9));
 	EXPECT_TRUE(vhdb_nic_quiet(nic));
 	ASSERT_EQ(0, vhdb_get_stats(self->fd, 0, &stats));
 	EXPECT_EQ(1, stats.completions);
@@ -321,7 +307,7 @@ TEST_F(net, given_back_in_between)
 	EXPECT_LE(before.signals + before.signals_suppressed + 3,
 		  after.signals + after.signals_suppressed);
 	for (i = 0; i < 9; i++)
-		ASSERT_EQ(65535, vhdb_host_recv(&nic->tap, self->got,
+		ASSERT_EQ(65535, vhdb_host_recv(&nic->tap, nic->got,
 						VHDB_NIC_FRAME_MAX));
 }
 

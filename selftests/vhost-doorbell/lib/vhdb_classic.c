@@ -91,7 +91,7 @@ int vhdb_classic_table(struct vhdb_classic *c)
 	return __vhdb_set_mem_table(c->fd, &region, 1);
 }
 
-static int attach(int fd, unsigned int queues, int backing_fd)
+int vhdb_classic_attach(int fd, unsigned int queues, int backing_fd)
 {
 	const struct vhdb_opts opts = {
 		.queues = queues,
@@ -123,8 +123,8 @@ static int queue_create(struct vhdb_classic *c, unsigned int i, __u64 *gpa)
 	return vhdb_vq_init(&q->vq, &vhdb_vq_split, &q->vring);
 }
 
-int vhdb_classic_adopt(struct vhdb_classic *c, int fd, unsigned int queues,
-		       __u64 features, size_t data_bytes)
+int vhdb_classic_init(struct vhdb_classic *c, int fd, unsigned int queues,
+		      __u64 features, size_t data_bytes)
 {
 	__u64 gpa = VHDB_CLASSIC_GPA;
 	size_t bytes;
@@ -137,13 +137,9 @@ int vhdb_classic_adopt(struct vhdb_classic *c, int fd, unsigned int queues,
 	c->queues = queues;
 	c->features = features | VHDB_BIT(VIRTIO_F_VERSION_1);
 	c->fd = fd;
-	ret = __vhdb_set_owner(c->fd);
 	bytes = queues * (vhdb_vring_bytes(VHDB_CLASSIC_NUM) + PAGE +
 			  2 * VHDB_CLASSIC_NUM * VHDB_CLASSIC_HDR) + data_bytes;
-	if (!ret)
-		ret = vhdb_mem_alloc(&c->mem, VHDB_MEM_ANON, gpa, bytes, NULL);
-	if (!ret)
-		ret = vhdb_classic_table(c);
+	ret = vhdb_mem_alloc(&c->mem, VHDB_MEM_ANON, gpa, bytes, NULL);
 	for (i = 0; !ret && i < queues; i++)
 		ret = queue_create(c, i, &gpa);
 	c->data = gpa;
@@ -158,6 +154,25 @@ int vhdb_classic_adopt(struct vhdb_classic *c, int fd, unsigned int queues,
 	return ret;
 }
 
+int vhdb_classic_own(struct vhdb_classic *c)
+{
+	int ret = __vhdb_set_owner(c->fd);
+
+	if (!ret)
+		ret = vhdb_classic_table(c);
+	if (ret)
+		vhdb_classic_destroy(c);
+	return ret;
+}
+
+int vhdb_classic_adopt(struct vhdb_classic *c, int fd, unsigned int queues,
+		       __u64 features, size_t data_bytes)
+{
+	int ret = vhdb_classic_init(c, fd, queues, features, data_bytes);
+
+	return ret ? ret : vhdb_classic_own(c);
+}
+
 int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
 			unsigned int queues, __u64 features, size_t data_bytes)
 {
@@ -165,7 +180,7 @@ int vhdb_classic_create(struct vhdb_classic *c, int backing_fd,
 
 	if (fd < 0)
 		return fd;
-	ret = attach(fd, queues, backing_fd);
+	ret = vhdb_classic_attach(fd, queues, backing_fd);
 	if (!ret)
 		ret = vhdb_classic_adopt(c, fd, queues, features, data_bytes);
 	else
@@ -246,13 +261,12 @@ int vhdb_classic_setup_queue(struct vhdb_classic *c, unsigned int queue,
 	return ret ? ret : __vhdb_set_vring_err(c->fd, queue, vr->err);
 }
 
-int vhdb_classic_setup(struct vhdb_classic *c)
+int vhdb_classic_setup_queues(struct vhdb_classic *c)
 {
 	bool packed = c->features & VHDB_BIT(VIRTIO_F_RING_PACKED);
 	unsigned int i;
-	int ret;
+	int ret = 0;
 
-	ret = __vhdb_set_features(c->fd, c->features);
 	for (i = 0; !ret && i < c->queues; i++) {
 		struct vhdb_classic_queue *q = &c->q[i];
 
@@ -264,6 +278,13 @@ int vhdb_classic_setup(struct vhdb_classic *c)
 		ret = vhdb_classic_setup_queue(c, i, packed ? 0x80008000 : 0);
 	}
 	return ret;
+}
+
+int vhdb_classic_setup(struct vhdb_classic *c)
+{
+	int ret = __vhdb_set_features(c->fd, c->features);
+
+	return ret ? ret : vhdb_classic_setup_queues(c);
 }
 
 int vhdb_classic_start(struct vhdb_classic *c)

@@ -92,8 +92,16 @@ int vhdb_classic_make(struct vhdb_classic *c, bool blk, __u64 features,
  */
 int vhdb_classic_adopt(struct vhdb_classic *c, int fd, unsigned int queues,
 		       __u64 features, size_t data_bytes);
+/* The same in steps: memory, rings and log; SET_OWNER and MEM_TABLE */
+int vhdb_classic_init(struct vhdb_classic *c, int fd, unsigned int queues,
+		      __u64 features, size_t data_bytes);
+int vhdb_classic_own(struct vhdb_classic *c);
+/* ATTACH of @backing_fd, or with -1 of a copy device */
+int vhdb_classic_attach(int fd, unsigned int queues, int backing_fd);
 /* SET_FEATURES, and each queue: NUM, BASE, ADDR, KICK, CALL, ERR; a new ring */
 int vhdb_classic_setup(struct vhdb_classic *c);
+/* Without the features */
+int vhdb_classic_setup_queues(struct vhdb_classic *c);
 /* Of one queue, going on at @base */
 int vhdb_classic_setup_queue(struct vhdb_classic *c, unsigned int queue,
 			     unsigned int base);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <endian.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/if_tun.h>
@@ -38,33 +39,55 @@ int vhdb_nic_start(struct vhdb_nic *nic)
 	return ret;
 }
 
-static int open_attached(int tap)
+int vhdb_nic_attach(int fd, int tap)
 {
-	struct vhost_doorbell_attach arg = {
+	const struct vhost_doorbell_attach arg = {
 		.size = sizeof(arg),
 		.backend = "net",
 		.fd = tap,
 		.dialect = VHOST_DOORBELL_DIALECT_CLASSIC,
 	};
+
+	return __vhdb_attach(fd, &arg);
+}
+
+static int open_attached(int tap)
+{
 	int fd = vhdb_open(), ret;
 
 	if (fd < 0)
 		return fd;
-	ret = __vhdb_attach(fd, &arg);
+	ret = vhdb_nic_attach(fd, tap);
 	if (!ret)
 		return fd;
 	close(fd);
 	return ret;
 }
 
-int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
-		       bool attach)
+int vhdb_nic_init(struct vhdb_nic *nic, int fd, __u64 features, size_t rx_bytes)
 {
 	size_t rx = page_up(VHDB_CLASSIC_NUM * rx_bytes);
-	int ret, fd;
+	int ret;
 
 	nic->rx_bytes = rx_bytes;
 	nic->rx_pieces = 1;
+	ret = vhdb_classic_init(&nic->c, fd, 2, features, rx + PAGE +
+				page_up(VHDB_NIC_FRAME_MAX + VHDB_NIC_HDR) +
+				TX_BYTES);
+	nic->rx_data = nic->c.data;
+	nic->tx_data = nic->c.data + rx + PAGE;
+	nic->frame = malloc(VHDB_NIC_FRAME_MAX);
+	nic->got = malloc(VHDB_NIC_FRAME_MAX);
+	if (!ret && (!nic->frame || !nic->got))
+		ret = -ENOMEM;
+	return ret;
+}
+
+int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
+		       bool attach)
+{
+	int ret, fd;
+
 	nic->attached = attach;
 	if (attach)
 		fd = open_attached(nic->tap.fd);
@@ -73,11 +96,9 @@ int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
 			  O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return attach ? fd : -errno;
-	ret = vhdb_classic_adopt(&nic->c, fd, 2, features, rx + PAGE +
-				 page_up(VHDB_NIC_FRAME_MAX + VHDB_NIC_HDR) +
-				 TX_BYTES);
-	nic->rx_data = nic->c.data;
-	nic->tx_data = nic->c.data + rx + PAGE;
+	ret = vhdb_nic_init(nic, fd, features, rx_bytes);
+	if (!ret)
+		ret = vhdb_classic_own(&nic->c);
 	return ret ? ret : vhdb_nic_start(nic);
 }
 
@@ -96,6 +117,10 @@ void vhdb_nic_destroy(struct vhdb_nic *nic)
 {
 	vhdb_classic_destroy(&nic->c);
 	vhdb_tap_destroy(&nic->tap);
+	free(nic->frame);
+	free(nic->got);
+	nic->frame = NULL;
+	nic->got = NULL;
 }
 
 /* ---- receive ---- */
@@ -266,43 +291,47 @@ int vhdb_nic_queue(struct vhdb_nic *nic, unsigned int i, const void *frame,
 	return ret < 0 ? ret : 0;
 }
 
+/* What came is in nic->got: is it what was sent? */
+static int check(const struct vhdb_nic *nic, int ret, unsigned int len,
+		 __u32 seed)
+{
+	if (ret < 0)
+		return ret;
+	return ret == (int)len && vhdb_frame_right(nic->got, len, seed) ?
+	       0 : -EILSEQ;
+}
+
 int vhdb_nic_to_guest(struct vhdb_nic *nic,
-		      struct virtio_net_hdr_mrg_rxbuf *hdr, char *frame,
-		      char *got, unsigned int len, __u32 seed)
+		      struct virtio_net_hdr_mrg_rxbuf *hdr, unsigned int len,
+		      __u32 seed)
 {
 	int ret;
 
-	vhdb_frame(frame, len, seed);
-	ret = vhdb_host_send(&nic->tap, frame, len);
+	vhdb_frame(nic->frame, len, seed);
+	ret = vhdb_host_send(&nic->tap, nic->frame, len);
 	if (ret)
 		return ret;
-	ret = vhdb_nic_recv(nic, hdr, got, VHDB_NIC_FRAME_MAX);
-	if (ret < 0)
-		return ret;
-	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+	return check(nic, vhdb_nic_recv(nic, hdr, nic->got, VHDB_NIC_FRAME_MAX),
+		     len, seed);
 }
 
-int vhdb_nic_to_host(struct vhdb_nic *nic, char *frame, char *got,
-		     unsigned int len, __u32 seed, unsigned int pieces,
-		     size_t first)
+int vhdb_nic_to_host(struct vhdb_nic *nic, unsigned int len, __u32 seed,
+		     unsigned int pieces, size_t first)
 {
 	int ret;
 
-	vhdb_frame(frame, len, seed);
-	ret = vhdb_nic_send_pieces(nic, NULL, frame, len, pieces, first);
+	vhdb_frame(nic->frame, len, seed);
+	ret = vhdb_nic_send_pieces(nic, NULL, nic->frame, len, pieces, first);
 	if (ret)
 		return ret;
-	ret = vhdb_host_recv(&nic->tap, got, VHDB_NIC_FRAME_MAX);
-	if (ret < 0)
-		return ret;
-	return ret == (int)len && vhdb_frame_right(got, len, seed) ? 0 : -EILSEQ;
+	return check(nic, vhdb_host_recv(&nic->tap, nic->got, VHDB_NIC_FRAME_MAX),
+		     len, seed);
 }
 
-int vhdb_nic_both_ways(struct vhdb_nic *nic, char *frame, char *got,
-		       unsigned int len, __u32 seed)
+int vhdb_nic_both_ways(struct vhdb_nic *nic, unsigned int len, __u32 seed)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr;
-	int ret = vhdb_nic_to_guest(nic, &hdr, frame, got, len, seed);
+	int ret = vhdb_nic_to_guest(nic, &hdr, len, seed);
 
-	return ret ? ret : vhdb_nic_to_host(nic, frame, got, len, seed, 1, 0);
+	return ret ? ret : vhdb_nic_to_host(nic, len, seed, 1, 0);
 }

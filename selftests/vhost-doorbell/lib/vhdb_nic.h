@@ -67,6 +67,7 @@ struct vhdb_nic {
 	const char *node;		/* or else of this one, if it is not ours */
 	__u64 rx_data;			/* GPA */
 	__u64 tx_data;
+	char *frame, *got;		/* VHDB_NIC_FRAME_MAX each */
 };
 
 int __vhdb_net_set_backend(int fd, unsigned int queue, int tap);
@@ -75,6 +76,10 @@ int vhdb_nic_create(struct vhdb_nic *nic, __u64 features, size_t rx_bytes);
 /* On nic->tap; by ATTACH, or else by SET_BACKEND of nic->node, opened */
 int vhdb_nic_create_on(struct vhdb_nic *nic, __u64 features, size_t rx_bytes,
 		       bool attach);
+/* Of an open file, or with -1 of none yet: memory, rings, frames */
+int vhdb_nic_init(struct vhdb_nic *nic, int fd, __u64 features, size_t rx_bytes);
+/* ATTACH, in the classic dialect */
+int vhdb_nic_attach(int fd, int tap);
 int vhdb_nic_start(struct vhdb_nic *nic);
 void vhdb_nic_destroy(struct vhdb_nic *nic);
 
@@ -100,18 +105,16 @@ int vhdb_nic_send_pieces(struct vhdb_nic *nic,
 			 const void *frame, size_t len, unsigned int pieces,
 			 size_t first);
 /*
- * A frame of @len bytes that is made in one buffer and got in another: 0 or -errno.
- * To the guest, with the header that came; to the host, as vhdb_nic_send_pieces().
+ * A frame of @len bytes that is made in nic->frame and got in nic->got: 0 or -errno.
+ * To the guest, with the header that came; to the host, as vhdb_nic_send_pieces();
+ * both.
  */
 int vhdb_nic_to_guest(struct vhdb_nic *nic,
-		      struct virtio_net_hdr_mrg_rxbuf *hdr, char *frame,
-		      char *got, unsigned int len, __u32 seed);
-int vhdb_nic_to_host(struct vhdb_nic *nic, char *frame, char *got,
-		     unsigned int len, __u32 seed, unsigned int pieces,
-		     size_t first);
-/* A frame of @len bytes each way, made and got in two buffers: 0 or -errno */
-int vhdb_nic_both_ways(struct vhdb_nic *nic, char *frame, char *got,
-		       unsigned int len, __u32 seed);
+		      struct virtio_net_hdr_mrg_rxbuf *hdr, unsigned int len,
+		      __u32 seed);
+int vhdb_nic_to_host(struct vhdb_nic *nic, unsigned int len, __u32 seed,
+		     unsigned int pieces, size_t first);
+int vhdb_nic_both_ways(struct vhdb_nic *nic, unsigned int len, __u32 seed);
 /* Not waited for, nor kicked: slot @i of 64, 2 KiB each at the most */
 int vhdb_nic_queue(struct vhdb_nic *nic, unsigned int i, const void *frame,
 		   size_t len);
