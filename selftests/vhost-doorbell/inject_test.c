@@ -3,25 +3,20 @@
  * Every allocation and every copy from or to user memory fails once: what a
  * system call does for itself and what the worker does for a request.
  *
- * The life of a device, from open to close, is a list of steps. In the first
- * life, the first thing that can fail in a step does so, in each of the steps;
- * in the second life the second one, and so on until there was none left in
- * any (lib/vhdb_inject.h). A step must say so with the errno of such a failure,
- * or succeed, and leave things as they were: it is taken again, now without a
- * failure, and the life goes on as if nothing had happened. Memory that is lost
- * on the way is kmemleak's to find, when all tests are over; pinned pages are
+ * The life of a device, from open to close, is a list of steps, each of which fails
+ * in each way that it can (lib/vhdb_inject.h). It must say so with the errno of such
+ * a failure, or succeed, and leave things as they were: it is taken again, in the end
+ * without a failure, and the life goes on as if nothing had happened. Memory that is
+ * lost on the way is kmemleak's to find, when all tests are over; pinned pages are
  * counted here.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -29,26 +24,6 @@
 #include "lib/vhdb_mock.h"
 
 #define DISK_SIZE	(1UL << 20)
-/* No step has as many; more would mean that it never succeeds */
-#define MAX_FAILURES	2000
-
-/* The thread that serves the queues; it is one of this process. */
-static pid_t worker_tid(void)
-{
-	struct dirent *entry;
-	pid_t tid = -ESRCH;
-	DIR *dir = opendir("/proc/self/task");
-
-	while (dir && (entry = readdir(dir))) {
-		int n = atoi(entry->d_name);
-
-		if (n && n != syscall(SYS_gettid))
-			tid = n;
-	}
-	if (dir)
-		closedir(dir);
-	return tid;
-}
 
 /* ---- a life ---- */
 
@@ -59,28 +34,18 @@ struct life {
 	struct vhdb_vring *vr;
 	struct vhdb_scratch scratch;
 	int config_call;
-	int nth_fd;			/* this thread's */
-	/* Which failure the worker shall have, and whether it had it */
-	unsigned int worker_nth;
-	bool worker_failed;
+	struct vhdb_inject inject;
 };
-
-struct step {
-	const char *name;
-	int (*fn)(struct life *life);
-	bool worker;			/* the failure is the worker's */
-};
-
-#define STEP(text, function)	{ .name = text, .fn = function }
-#define REQUEST(text, function)	{ .name = text, .fn = function, .worker = true }
 
 static int step_open(struct life *life)
 {
 	int fd = vhdb_open();
 
-	if (fd >= 0)
-		life->dev.fd = fd;
-	return fd < 0 ? fd : 0;
+	if (fd < 0)
+		return fd;
+	life->dev.fd = fd;
+	vhdb_vring_clear(life->vr);
+	return 0;
 }
 
 static int step_info(struct life *life)
@@ -262,19 +227,12 @@ static int step_close(struct life *life)
  */
 static int request(struct life *life, __u32 type, __u64 data, __u32 len)
 {
-	int fd = -1, ret;
+	int ret = vhdb_inject_worker(&life->inject);
 
-	if (life->worker_nth) {
-		fd = vhdb_inject_open(worker_tid());
-		if (fd < 0)
-			return -errno;
-		vhdb_inject_set(fd, life->worker_nth);
-	}
+	if (ret)
+		return ret;
 	ret = vhdb_blk_io_at(life->vr, &life->scratch, type, 8, data, len);
-	if (fd >= 0) {
-		life->worker_failed = vhdb_inject_end(fd);
-		close(fd);
-	}
+	vhdb_inject_worker_end(&life->inject);
 	return ret == VIRTIO_BLK_S_IOERR ? -ENOMEM : ret;
 }
 
@@ -333,55 +291,55 @@ static int step_flush(struct life *life)
 	return request(life, VIRTIO_BLK_T_FLUSH, life->scratch.iova, 0);
 }
 
-static const struct step steps[] = {
-	STEP("open", step_open),
-	STEP("GET_INFO", step_info),
-	STEP("BACKEND_INFO", step_backend_info),
-	STEP("ATTACH", step_attach),
-	STEP("SET_OWNER", step_set_owner),
-	STEP("BACKEND_FEATURES", step_backend_features),
-	STEP("UPDATE", step_update),
-	STEP("UPDATE", step_update_more),
-	STEP("INVALIDATE, a part", step_invalidate),
-	STEP("INVALIDATE", step_invalidate_all),
-	STEP("BATCH_BEGIN", step_batch_begin),
-	STEP("UPDATE in a batch", step_update_more),
-	STEP("INVALIDATE in a batch", step_invalidate),
-	STEP("BATCH_END", step_batch_end),
-	STEP("features, status", step_negotiate),
-	STEP("numbers", step_numbers),
-	STEP("config", step_config),
-	STEP("SET_CONFIG_CALL", step_config_call),
-	STEP("SET_VRING_*", step_vring),
-	STEP("SET_VRING_ENABLE 1", step_enable),
-	STEP("DRIVER_OK", step_driver_ok),
-	REQUEST("read", step_read),
-	REQUEST("large read", step_read_large),
-	REQUEST("bounced read", step_read_bounced),
-	REQUEST("write", step_write),
-	REQUEST("bounced write", step_write_bounced),
-	REQUEST("flush", step_flush),
-	STEP("GET_STATS", step_stats),
-	STEP("INVALIDATE, running", step_invalidate_all),
-	STEP("UPDATE, running", step_update_more),
-	STEP("BATCH_BEGIN, running", step_batch_begin),
-	STEP("INVALIDATE in a batch, running", step_invalidate),
-	STEP("BATCH_END, running", step_batch_end),
-	REQUEST("read after it", step_read),
-	STEP("SUSPEND", step_suspend),
-	STEP("GET_VRING_BASE", step_get_base),
-	STEP("RESUME", step_resume),
-	REQUEST("read, resumed", step_read),
-	STEP("SET_VRING_ENABLE 0", step_disable),
-	STEP("SET_VRING_ENABLE 1, running", step_enable),
-	REQUEST("read, enabled", step_read),
-	STEP("reset", step_reset),
-	STEP("features, status, again", step_negotiate),
-	STEP("SET_VRING_*, again", step_vring),
-	STEP("SET_VRING_ENABLE 1, again", step_enable),
-	STEP("DRIVER_OK, again", step_driver_ok),
-	REQUEST("read, again", step_read),
-	STEP("close", step_close),
+static const struct vhdb_step steps[] = {
+	VHDB_STEP("open", step_open),
+	VHDB_STEP("GET_INFO", step_info),
+	VHDB_STEP("BACKEND_INFO", step_backend_info),
+	VHDB_STEP("ATTACH", step_attach),
+	VHDB_STEP("SET_OWNER", step_set_owner),
+	VHDB_STEP("BACKEND_FEATURES", step_backend_features),
+	VHDB_STEP("UPDATE", step_update),
+	VHDB_STEP("UPDATE", step_update_more),
+	VHDB_STEP("INVALIDATE, a part", step_invalidate),
+	VHDB_STEP("INVALIDATE", step_invalidate_all),
+	VHDB_STEP("BATCH_BEGIN", step_batch_begin),
+	VHDB_STEP("UPDATE in a batch", step_update_more),
+	VHDB_STEP("INVALIDATE in a batch", step_invalidate),
+	VHDB_STEP("BATCH_END", step_batch_end),
+	VHDB_STEP("features, status", step_negotiate),
+	VHDB_STEP("numbers", step_numbers),
+	VHDB_STEP("config", step_config),
+	VHDB_STEP("SET_CONFIG_CALL", step_config_call),
+	VHDB_STEP("SET_VRING_*", step_vring),
+	VHDB_STEP("SET_VRING_ENABLE 1", step_enable),
+	VHDB_STEP("DRIVER_OK", step_driver_ok),
+	VHDB_REQUEST("read", step_read),
+	VHDB_REQUEST("large read", step_read_large),
+	VHDB_REQUEST("bounced read", step_read_bounced),
+	VHDB_REQUEST("write", step_write),
+	VHDB_REQUEST("bounced write", step_write_bounced),
+	VHDB_REQUEST("flush", step_flush),
+	VHDB_STEP("GET_STATS", step_stats),
+	VHDB_STEP("INVALIDATE, running", step_invalidate_all),
+	VHDB_STEP("UPDATE, running", step_update_more),
+	VHDB_STEP("BATCH_BEGIN, running", step_batch_begin),
+	VHDB_STEP("INVALIDATE in a batch, running", step_invalidate),
+	VHDB_STEP("BATCH_END, running", step_batch_end),
+	VHDB_REQUEST("read after it", step_read),
+	VHDB_STEP("SUSPEND", step_suspend),
+	VHDB_STEP("GET_VRING_BASE", step_get_base),
+	VHDB_STEP("RESUME", step_resume),
+	VHDB_REQUEST("read, resumed", step_read),
+	VHDB_STEP("SET_VRING_ENABLE 0", step_disable),
+	VHDB_STEP("SET_VRING_ENABLE 1, running", step_enable),
+	VHDB_REQUEST("read, enabled", step_read),
+	VHDB_STEP("reset", step_reset),
+	VHDB_STEP("features, status, again", step_negotiate),
+	VHDB_STEP("SET_VRING_*, again", step_vring),
+	VHDB_STEP("SET_VRING_ENABLE 1, again", step_enable),
+	VHDB_STEP("DRIVER_OK, again", step_driver_ok),
+	VHDB_REQUEST("read, again", step_read),
+	VHDB_STEP("close", step_close),
 };
 
 /* What is made once and used by one life after the other */
@@ -410,40 +368,15 @@ static int life_init(struct life *life, struct vhdb_backing *disk)
 			     vhdb_vring_bytes(VHDB_QUEUE_SIZE);
 	life->scratch = vhdb_dev_scratch(&life->dev, 0);
 	life->config_call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	life->nth_fd = vhdb_inject_open(syscall(SYS_gettid));
-	return life->config_call < 0 || life->nth_fd < 0 ? -EMFILE : 0;
+	return life->config_call < 0 ? -errno : vhdb_inject_init(&life->inject);
 }
 
 static void life_free(struct life *life)
 {
-	close(life->nth_fd);
+	vhdb_inject_free(&life->inject);
 	close(life->config_call);
 	vhdb_mem_free(&life->more);
 	vhdb_dev_destroy(&life->dev);
-}
-
-static const char *step_name(unsigned int step)
-{
-	return steps[step].name;
-}
-
-static bool take_step(void *priv, unsigned int i, unsigned int nth, int *ret)
-{
-	const struct step *step = &steps[i];
-	struct life *life = priv;
-
-	/* Each round is a life of its own. */
-	if (!i)
-		vhdb_vring_clear(life->vr);
-	if (step->worker) {
-		life->worker_nth = nth;
-		*ret = step->fn(life);
-		life->worker_nth = 0;
-		return life->worker_failed;
-	}
-	vhdb_inject_set(life->nth_fd, nth);
-	*ret = step->fn(life);
-	return vhdb_inject_end(life->nth_fd);
 }
 
 FIXTURE(inject)
@@ -487,15 +420,9 @@ FIXTURE_TEARDOWN(inject)
 
 TEST_F(inject, each_failure_of_each_step)
 {
-	struct vhdb_inject_life l = {
-		.life = &self->life,
-		.steps = ARRAY_SIZE(steps),
-		.name = step_name,
-		.take = take_step,
-	};
-
 	/* It is not as if nothing could fail. */
-	EXPECT_LT(0, vhdb_inject_rounds(&l));
+	EXPECT_LT(0, vhdb_inject_rounds(&self->life.inject, &self->life, steps,
+					ARRAY_SIZE(steps)));
 }
 
 TEST_HARNESS_MAIN

@@ -12,7 +12,6 @@
 #endif
 #include <errno.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -33,7 +32,7 @@ FIXTURE(iobus) {
 	struct tiny_vm vm;
 	int stays;
 	int goes;
-	int fail_nth;
+	struct vhdb_inject inject;
 };
 
 FIXTURE_SETUP(iobus)
@@ -47,8 +46,7 @@ FIXTURE_SETUP(iobus)
 		SKIP(return, "%s", missing);
 	if (tiny_vm_cap(KVM_CAP_IOEVENTFD_HYPERCALL) <= 0)
 		SKIP(return, "this kernel's KVM is without kvm-patches/");
-	self->fail_nth = vhdb_inject_open(syscall(SYS_gettid));
-	ASSERT_LE(0, self->fail_nth);
+	ASSERT_EQ(0, vhdb_inject_init(&self->inject));
 	ASSERT_EQ(0, tiny_vm_create(&self->vm, 1 << 20));
 	self->stays = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	self->goes = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -59,7 +57,7 @@ FIXTURE_SETUP(iobus)
 
 FIXTURE_TEARDOWN(iobus)
 {
-	close(self->fail_nth);
+	vhdb_inject_free(&self->inject);
 	close(self->stays);
 	close(self->goes);
 	tiny_vm_destroy(&self->vm);
@@ -104,10 +102,10 @@ TEST_F(iobus, unregister_without_memory)
 					       PIO, 0));
 		EXPECT_EQ(1, ring(&self->vm, self->goes, GOES));
 
-		vhdb_inject_set(self->fail_nth, nth);
+		vhdb_inject_set(&self->inject, nth);
 		ret = tiny_vm_ioeventfd(&self->vm, self->goes, GOES, 2,
 					PIO | DEASSIGN, 0);
-		failed = vhdb_inject_end(self->fail_nth);
+		failed = vhdb_inject_end(&self->inject);
 
 		/* Its argument could not be read: then nothing was done. */
 		if (ret == -EFAULT)

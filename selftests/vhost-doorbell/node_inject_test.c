@@ -9,7 +9,6 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "lib/vhdb_dev.h"
@@ -25,7 +24,7 @@ struct life {
 	const char *node;
 	char path[128];
 	int fd;
-	int nth_fd;
+	struct vhdb_inject inject;
 };
 
 static int step_make(struct life *life)
@@ -86,37 +85,27 @@ static int step_remove(struct life *life)
 	return vhdb_node_remove(life->node);
 }
 
-static const struct {
-	const char *name;
-	int (*fn)(struct life *life);
-} steps[] = {
-	{ "mkdir", step_make },
-	{ "backend", step_backend },
-	{ "path", step_path },
-	{ "enable 1", step_enable },
-	{ "path, enabled", step_show },
-	{ "open", step_open },
-	{ "close", step_close },
-	{ "enable 0", step_disable },
-	{ "enable 1, again", step_enable },
-	{ "open, again", step_open },
-	{ "close, again", step_close },
-	{ "rmdir", step_remove },
+static const struct vhdb_step steps[] = {
+	VHDB_STEP("mkdir", step_make),
+	VHDB_STEP("backend", step_backend),
+	VHDB_STEP("path", step_path),
+	VHDB_STEP("enable 1", step_enable),
+	VHDB_STEP("path, enabled", step_show),
+	VHDB_STEP("open", step_open),
+	VHDB_STEP("close", step_close),
+	VHDB_STEP("enable 0", step_disable),
+	VHDB_STEP("enable 1, again", step_enable),
+	VHDB_STEP("open, again", step_open),
+	VHDB_STEP("close, again", step_close),
+	VHDB_STEP("rmdir", step_remove),
 };
 
-static const char *step_name(unsigned int step)
-{
-	return steps[step].name;
-}
-
-static bool take_step(void *priv, unsigned int step, unsigned int nth, int *ret)
-{
-	struct life *life = priv;
-
-	vhdb_inject_set(life->nth_fd, nth);
-	*ret = steps[step].fn(life);
-	return vhdb_inject_end(life->nth_fd);
-}
+/* What differs with a long name */
+static const struct vhdb_step name_steps[] = {
+	VHDB_STEP("mkdir", step_make),
+	VHDB_STEP("backend", step_backend),
+	VHDB_STEP("rmdir", step_remove),
+};
 
 FIXTURE(inject)
 {
@@ -126,10 +115,23 @@ FIXTURE(inject)
 FIXTURE_VARIANT(inject)
 {
 	const char *node;
+	const struct vhdb_step *steps;
+	unsigned int nr;
 };
 
-FIXTURE_VARIANT_ADD(inject, node) { .node = SHORT };
-FIXTURE_VARIANT_ADD(inject, node_with_a_long_name) { .node = LONG };
+FIXTURE_VARIANT_ADD(inject, node)
+{
+	.node = SHORT,
+	.steps = steps,
+	.nr = ARRAY_SIZE(steps),
+};
+
+FIXTURE_VARIANT_ADD(inject, node_with_a_long_name)
+{
+	.node = LONG,
+	.steps = name_steps,
+	.nr = ARRAY_SIZE(name_steps),
+};
 
 FIXTURE_SETUP(inject)
 {
@@ -149,28 +151,21 @@ FIXTURE_SETUP(inject)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, vhdb_backing_fill(fd, DISK_SIZE));
 	close(fd);
-	life->nth_fd = vhdb_inject_open(syscall(SYS_gettid));
-	ASSERT_LE(0, life->nth_fd);
+	ASSERT_EQ(0, vhdb_inject_init(&life->inject));
 }
 
 FIXTURE_TEARDOWN(inject)
 {
-	close(self->life.nth_fd);
+	vhdb_inject_free(&self->life.inject);
 	vhdb_node_remove(self->life.node);
 	unlink(self->life.path);
 }
 
 TEST_F(inject, each_failure_of_each_step)
 {
-	struct vhdb_inject_life l = {
-		.life = &self->life,
-		.steps = ARRAY_SIZE(steps),
-		.name = step_name,
-		.take = take_step,
-	};
-
 	/* It is not as if nothing could fail. */
-	EXPECT_LT(0, vhdb_inject_rounds(&l));
+	EXPECT_LT(0, vhdb_inject_rounds(&self->life.inject, &self->life,
+					variant->steps, variant->nr));
 }
 
 TEST_HARNESS_MAIN
