@@ -271,8 +271,9 @@ ssize_t vhdb_iotlb_write(struct vhdb_device *dev, struct iov_iter *from)
 	return err ?: sizeof(msg);
 }
 
-/* Takes the oldest question; false if there is none. */
-static bool take_msg(struct vhdb_device *dev, struct vhost_iotlb_msg *msg)
+/* Takes the oldest question; NULL if there is none. */
+static struct vhdb_miss *take_msg(struct vhdb_device *dev,
+				  struct vhost_iotlb_msg *msg)
 {
 	struct vhdb_miss *miss;
 
@@ -287,6 +288,18 @@ static bool take_msg(struct vhdb_device *dev, struct vhost_iotlb_msg *msg)
 	}
 	spin_unlock(&dev->msg_lock);
 	return miss;
+}
+
+/* It was not read after all. Meanwhile it may have been answered, or dropped. */
+static void put_back_msg(struct vhdb_device *dev, struct vhdb_miss *miss)
+{
+	spin_lock(&dev->msg_lock);
+	if (miss->state == VHDB_MISS_READ) {
+		miss->state = VHDB_MISS_ASKED;
+		list_add(&miss->link, &dev->msgs);
+	}
+	spin_unlock(&dev->msg_lock);
+	wake_up_interruptible_poll(&dev->msg_wait, EPOLLIN | EPOLLRDNORM);
 }
 
 /**
@@ -305,6 +318,7 @@ ssize_t vhdb_iotlb_read(struct vhdb_device *dev, struct iov_iter *to,
 			bool nonblock)
 {
 	struct vhost_msg_v2 msg = {};
+	struct vhdb_miss *miss;
 	bool v2;
 	int err;
 
@@ -320,7 +334,7 @@ ssize_t vhdb_iotlb_read(struct vhdb_device *dev, struct iov_iter *to,
 
 	if (iov_iter_count(to) < sizeof(msg))
 		return 0;
-	while (!take_msg(dev, &msg.iotlb)) {
+	while (!(miss = take_msg(dev, &msg.iotlb))) {
 		if (nonblock)
 			return -EAGAIN;
 		/* Changed with no lock of ours held: a look, as for the list. */
@@ -332,8 +346,10 @@ ssize_t vhdb_iotlb_read(struct vhdb_device *dev, struct iov_iter *to,
 			return -ERESTARTSYS;
 	}
 	msg.type = v2 ? VHOST_IOTLB_MSG_V2 : VHOST_IOTLB_MSG;
-	if (copy_to_iter(&msg, sizeof(msg), to) != sizeof(msg))
+	if (copy_to_iter(&msg, sizeof(msg), to) != sizeof(msg)) {
+		put_back_msg(dev, miss);
 		return -EFAULT;
+	}
 	return sizeof(msg);
 }
 
