@@ -139,10 +139,13 @@ static bool receive(struct net_queue *q, u32 len)
 		return false;
 	}
 	msg.msg_control = q->packets.ptr[q->packets.first++];
-	/* Another length: the tap's header is not of the size that it should be. */
+	/*
+	 * Another length: the tap's header is not of the size that it should be.
+	 * And a tun tells of no copy that failed.
+	 */
 	return q->sock->ops->recvmsg(q->sock, &msg, want,
 				     MSG_DONTWAIT | MSG_TRUNC) == want &&
-	       put_num_buffers(q);
+	       !iov_iter_count(&msg.msg_iter) && put_num_buffers(q);
 }
 
 /* A buffer that is nowhere would be in the way of all packets to come. */
@@ -170,6 +173,8 @@ static bool rx_one(struct net_queue *q, u32 len)
 		vhdb_vq_too_few(q->vq, q->heads, q->buffers.nr);
 		return false;
 	case -E2BIG:
+	case -ENOMEM:
+		/* It is the packet that goes. */
 		drop(q);
 		vhdb_vq_put_back(q->vq, q->heads, q->buffers.nr);
 		return true;
