@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Horizontal bars, drawn by gnuplot: one row each, panels side by side.
+"""Horizontal bars, drawn by gnuplot: one row each, panels side by side, and below
+one another where they are many.
 
 Each panel has a scale of its own, from 0: what is compared are the rows of one
 panel, and the shape of one panel with that of the next.
@@ -12,8 +13,11 @@ from dataclasses import dataclass
 ROW = 22
 LABELS = 190
 PANEL = 240
-HEAD = 80
+TITLE = 30
+HEAD = 50
 FOOT = 30
+# Panels side by side at the most
+ACROSS = 5
 # How much of a panel its longest bar takes; the figure stands behind it.
 LONGEST = 0.55
 COLOURS = {"ours": ("#1b6ca8", "blue: ours"), "peer": ("#9aa5ad", "grey: others"),
@@ -69,20 +73,26 @@ def data(panel, rows):
 
 
 def draw_panel(number, panel, rows, width, height):
-    left = LABELS + number * PANEL
+    down, across = divmod(number, ACROSS)
+    left = LABELS + across * PANEL
+    # From above
+    head = TITLE + down * (HEAD + ROW * len(rows))
+    bars = head + HEAD
     longest = max(panel.values.values(), default=0) or 1
-    tics = ", ".join(f"{quoted('' if number else row)} {index}"
+    tics = ", ".join(f"{quoted('' if across else row)} {index}"
                      for index, row in enumerate(rows))
     return [
         f"$panel{number} << END_OF_PANEL", *data(panel, rows), "END_OF_PANEL",
         f"set lmargin at screen {left / width:.5f}",
         f"set rmargin at screen {(left + PANEL - 10) / width:.5f}",
+        f"set tmargin at screen {1 - bars / height:.5f}",
+        f"set bmargin at screen {1 - (bars + ROW * len(rows)) / height:.5f}",
         f"set xrange [0:{longest / LONGEST:.9g}]",
         f"set ytics ({tics})",
         f"set label 1 {quoted(panel.title)} at graph 0, screen "
-        f"{1 - 44 / height:.5f}",
+        f"{1 - (head + 14) / height:.5f}",
         f"set label 2 {quoted(panel.unit)} at graph 0, screen "
-        f"{1 - 62 / height:.5f} textcolor '#555555'",
+        f"{1 - (head + 32) / height:.5f} textcolor '#555555'",
         f"plot $panel{number} using (0):1:(0):2:($1 - 0.32):($1 + 0.32):3 "
         "with boxxyerror fillcolor rgb variable, "
         f"$panel{number} using 2:1:4 with labels left offset 0.4, 0",
@@ -96,8 +106,8 @@ def legend(panels):
 
 def script(title, rows, panels, foot, path):
     """What gnuplot is told, to draw to PATH by its ending."""
-    width = LABELS + PANEL * len(panels) + 10
-    height = HEAD + ROW * len(rows) + FOOT
+    width = LABELS + PANEL * min(len(panels), ACROSS) + 10
+    height = TITLE + -(-len(panels) // ACROSS) * (HEAD + ROW * len(rows)) + FOOT
     foot = "; ".join(filter(None, [legend(panels), foot]))
     lines = [
         f"set terminal {TERMINALS[path[-4:]]} noenhanced size {width}, {height}",
@@ -108,8 +118,6 @@ def script(title, rows, panels, foot, path):
         f"{1 - 20 / height:.5f} font ',14'",
         f"set label 11 {quoted(foot)} at screen {10 / width:.5f}, screen "
         f"{14 / height:.5f} textcolor '#555555'",
-        f"set tmargin at screen {1 - HEAD / height:.5f}",
-        f"set bmargin at screen {FOOT / height:.5f}",
         "set border 2 linecolor '#888888'",
         "set style fill solid noborder",
         "set grid ytics linetype 1 linecolor '#e4e8ea'",
