@@ -41,6 +41,8 @@ const char *vhdb_inject_missing(void)
 {
 	size_t i;
 
+	if (!vhdb_present())
+		return "no " VHDB_PATH;
 	if (access("/proc/thread-self/fail-nth", W_OK))
 		return "this kernel injects no failures (FAULT_INJECTION)";
 	for (i = 0; i < ARRAY_SIZE(knobs); i++)
