@@ -159,23 +159,6 @@ int vhdb_vq_iov_out(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len)
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_iov_out);
 
-/**
- * vhdb_vq_iov_in() - the next bytes of the request, to be written, likewise
- * @vq: the queue
- * @iov: out: where they are
- * @max: room in @iov
- * @len: bytes
- *
- * Context: the worker, within run(); they are valid until it returns.
- * Return: entries of @iov; -EINVAL if there is less room, -EFAULT or -EACCES,
- * -ENOMEM, -E2BIG if @max is too small.
- */
-int vhdb_vq_iov_in(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len)
-{
-	return vhdb_cursor_iov(vq, &vq->in, iov, max, len, VHDB_WRITE);
-}
-EXPORT_SYMBOL_GPL(vhdb_vq_iov_in);
-
 /* Pages that are pinned in one go. */
 #define PIN_BATCH	32
 

@@ -31,7 +31,7 @@ struct vhdb_memory {
 	struct vhost_iotlb *table;
 	struct rw_semaphore sem;
 	u8 epoch;
-	u32 removals;
+	u64 removals;
 };
 
 /**

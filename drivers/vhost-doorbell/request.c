@@ -227,7 +227,8 @@ static struct vhdb_request *take(struct vhdb_vq *vq)
 	return rq;
 }
 
-static __always_inline struct vhdb_request *next(struct vhdb_vq *vq)
+/* @first: of what the rate limits count as one. */
+static __always_inline struct vhdb_request *next(struct vhdb_vq *vq, bool first)
 {
 	struct vhdb_request *rq = vq->deferred;
 
@@ -243,7 +244,7 @@ static __always_inline struct vhdb_request *next(struct vhdb_vq *vq)
 		if (vq->broken || vq->missing || !vq->requests_left ||
 		    !vq->bytes_left)
 			return NULL;
-		if (vhdb_limited(vq) && vhdb_limit_reached(vq))
+		if (first && vhdb_limited(vq) && vhdb_limit_reached(vq))
 			return NULL;
 		rq = take(vq);
 		if (!rq)
@@ -262,12 +263,12 @@ static __always_inline struct vhdb_request *next(struct vhdb_vq *vq)
  *
  * Context: the worker, within run().
  * Return: the request, which is the back end's until it completes it; NULL if
- * there is none, the run's budget is used up, the queue is broken, or waits
- * for a mapping.
+ * there is none, the run's budget or a rate limit is used up, the queue is
+ * broken, or waits for a mapping.
  */
 struct vhdb_request *vhdb_vq_next(struct vhdb_vq *vq)
 {
-	return next(vq);
+	return next(vq, true);
 }
 EXPORT_SYMBOL_GPL(vhdb_vq_next);
 
@@ -314,7 +315,7 @@ int vhdb_vq_gather_in(struct vhdb_vq *vq, struct vhdb_buffers *b, u32 need)
 
 		if (b->nr == b->max)
 			return -E2BIG;
-		rq = next(vq);
+		rq = next(vq, !b->nr);
 		if (!rq)
 			return -EAGAIN;
 		b->last = min_t(u64, vq->in.left, U32_MAX);
@@ -456,7 +457,6 @@ static void put_back(struct vhdb_vq *vq, struct vhdb_request *rq)
 	vhdb_ring_unpop(&vq->ring, &chain, 1);
 	/* What it was going to write it has not written. */
 	vhdb_log_forget(rq);
-	vq->requests_left++;
 	vq->run_stats.requests--;
 	end(vq, rq->epoch, 1);
 	free_put(vq, rq);
@@ -465,11 +465,12 @@ static void put_back(struct vhdb_vq *vq, struct vhdb_request *rq)
 /**
  * vhdb_vq_put_back() - leave the last requests in the ring after all
  * @vq: the queue
- * @rqs: the requests that vhdb_vq_next() gave last, in that order
+ * @rqs: the requests that were taken last, in that order
  * @nr: how many
  *
  * The next ones that it gives are these again, read anew. What was written to
- * them is no matter: a driver looks at what is used only.
+ * them is no matter: a driver looks at what is used only. They have used up the
+ * run's budget as if they were.
  *
  * Context: the worker, within run().
  */
@@ -486,11 +487,12 @@ EXPORT_SYMBOL_GPL(vhdb_vq_put_back);
 /**
  * vhdb_vq_too_few() - likewise, until there are more of them
  * @vq: the queue; run() has to return
- * @rqs: the requests that vhdb_vq_next() gave last, after which it gave none
+ * @rqs: the requests that were taken last, after which there was none to be had
  * @nr: how many
  *
  * Run() is called again when the driver has made more available, or if
- * vhdb_vq_next() ended for want of budget, or for a mapping: then when there is.
+ * that ended for want of budget, of a mapping, or for a rate limit: then when
+ * there is.
  *
  * Context: the worker, within run().
  */
@@ -664,6 +666,11 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 	vq->done_stats.bytes_read += bytes_read;
 	vq->done_stats.bytes_written += bytes_written;
 	if (done[0] || done[1]) {
+		/*
+		 * Before the driver sees that there is room for new ones, for
+		 * which the worker, on another CPU, takes these.
+		 */
+		llist_add_batch(free, last, &vq->free);
 		signal = vhdb_ring_publish(&vq->ring);
 		if (signal)
 			vq->done_stats.signals++;
@@ -671,8 +678,6 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
 			vq->done_stats.suppressed++;
 	}
 	to = vhdb_ring_used_pos(&vq->ring);
-	if (free)
-		llist_add_batch(free, last, &vq->free);
 	spin_unlock_irqrestore(&vq->done_lock, flags);
 
 	if (logged && vq->log.ring)
@@ -693,7 +698,7 @@ void vhdb_requests_flush(struct vhdb_vq *vq, struct llist_node *list)
  * @rq: the request; not the caller's any more
  * @len: bytes that were written to it, from its first writable byte on
  *
- * Once for each request that vhdb_vq_next() gave.
+ * Once for each request that was taken.
  *
  * Context: any, but an eventfd's wake-up callback.
  */

@@ -213,7 +213,8 @@ struct vhdb_coalesce {
  * @missing: a mapping is asked for: nothing to do until it is there
  * @idle: the back end has nothing for the buffers that there are
  * @held: requests that are put back at the end of the run, the last one first
- * @current_rq: what vhdb_vq_next() gave last
+ * @current_rq: the request that was taken last
+ * @free_own: free requests that the worker has got from @free
  * @requests_left: budget of this run
  * @bytes_left: budget of this run
  * @runner: the worker while it serves; its own completions are gathered in
@@ -230,7 +231,6 @@ struct vhdb_coalesce {
  * @err: whom to tell that the queue is broken. RCU.
  * @requests: storage of the requests, as many as descriptors
  * @free: those that are free: given by completions, taken by the worker
- * @free_own: those that it has taken, its own
  * @done: complete, and not yet in the used ring
  * @inflight: number of requests between pop and push, for each epoch
  * @done_lock: interrupts off; guards the ring's used side and @done_stats
@@ -271,7 +271,7 @@ struct vhdb_vq {
 	u32 next_chain;
 	u32 expected;
 	struct vhost_iotlb_map *near;
-	u32 near_at;
+	u64 near_at;
 	struct vhdb_seg *segs;
 	struct vring_desc *table;
 	struct vhdb_ring_slot *slots;

@@ -18,7 +18,8 @@
  *
  * Where the guest gives buffers for what comes from elsewhere (packets), run()
  * takes what there is and says so with vhdb_vq_idle(); vhdb_vq_wake() has it
- * called again.
+ * called again. What it takes several buffers for, it takes and gives back with
+ * vhdb_vq_gather_in() and vhdb_buffers_complete().
  *
  * What stands in the guest's memory is read by copying it once. Pages that
  * outlive the call (for DMA, or for a copy after the I/O) are pinned.
@@ -300,7 +301,6 @@ void vhdb_vq_in_skip(struct vhdb_vq *vq, u64 len);
 int vhdb_vq_copy_from(struct vhdb_vq *vq, void *to, u32 len);
 int vhdb_vq_copy_to(struct vhdb_vq *vq, const void *from, u32 len);
 int vhdb_vq_iov_out(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len);
-int vhdb_vq_iov_in(struct vhdb_vq *vq, struct iovec *iov, u32 max, u32 len);
 int vhdb_vq_pin_out(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len);
 int vhdb_vq_pin_in(struct vhdb_vq *vq, struct vhdb_pages *pages, u32 len);
 
