@@ -557,7 +557,7 @@ int vhdb_device_reset_owner(struct vhdb_device *dev)
 	for (i = 0; i < dev->nvqs; i++)
 		vhdb_vq_reset(&dev->vqs[i]);
 	vhdb_call_set(&dev->log_call, VHOST_FILE_UNBIND);
-	vhdb_call_set(&dev->config_call, VHOST_FILE_UNBIND);
+	vhdb_call_forget(&dev->config_call);
 	dev->log_base = 0;
 	dev->backend_features = 0;
 	vhdb_device_set_features(dev, 0);

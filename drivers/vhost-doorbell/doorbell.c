@@ -218,15 +218,15 @@ int vhdb_call_set(struct vhdb_call_slot *slot, int fd)
 }
 
 /**
- * vhdb_call_move() - likewise, and signal it if the last one may not be heard
+ * vhdb_call_move() - likewise, and signal it if there was a signal before
  * @slot: whose signals
  * @fd: the eventfd, or VHOST_FILE_UNBIND for none
  *
  * A VMM that starts a device may have told it of an eventfd that nobody listens
  * to, or of none yet, and tell of the guest's interrupt only then: what was
- * completed in between, the guest would never hear of. So if there was a signal
- * since the last change, the new one gets it as well. A driver takes an
- * interrupt for nothing (virtio 1.3, 2.7.7.1).
+ * completed in between, the guest would never hear of. So if there ever was a
+ * signal, the new one gets one as well: a driver takes an interrupt for nothing
+ * (virtio 1.3, 2.7.7.1), and eventfds are seldom changed.
  *
  * Context: process, under the device's mutex.
  * Return: as vhdb_call_set().
@@ -239,14 +239,14 @@ int vhdb_call_move(struct vhdb_call_slot *slot, int fd)
 		return err;
 	/* Pairs with vhdb_call_signal(): it sees the new one, or we see it. */
 	smp_mb();
-	if (xchg(&slot->signalled, false))
+	if (READ_ONCE(slot->signalled))
 		vhdb_call_signal(slot);
 	return 0;
 }
 
 /**
  * vhdb_call_forget() - signal nobody any more, and forget that one was due
- * @slot: whose signals; there will be none
+ * @slot: whose signals
  *
  * Context: process, under the device's mutex.
  */

@@ -30,7 +30,7 @@ struct vhdb_call;
 /**
  * struct vhdb_call_slot - where a signal goes
  * @call: RCU-protected, NULL for nowhere
- * @signalled: somebody was to be signalled since @call is another one
+ * @signalled: somebody was to be signalled, since vhdb_call_forget()
  */
 struct vhdb_call_slot {
 	struct vhdb_call __rcu *call;

@@ -636,9 +636,10 @@ struct vhost_doorbell_bell_call {
  *   the queue runs, the same addresses turn the log of the ring on or off
  *   (-EINVAL: the log cannot cover it), others are -EBUSY. Three addresses of 0
  *   take the ring away, since ABI version 4: START passes the queue over.
- * * VHOST_SET_VRING_CALL: if the driver was to be notified since the eventfd was
- *   last changed, the new one is signalled: nobody may have listened to the last.
- *   So it is with vhost-vdpa, and with VHOST_VDPA_SET_CONFIG_CALL.
+ * * VHOST_SET_VRING_CALL: if the driver was to be notified before, since it is the
+ *   owner's, the new eventfd is signalled: nobody may have listened to the last. So
+ *   it is with VHOST_DOORBELL_SET_CONFIG_CALL; and in vhost-vdpa, where it counts
+ *   from the last reset on.
  * * VHOST_GET_VRING_BASE: stops the queue if it runs, as VHOST_DOORBELL_STOP
  *   does all of them. It goes on with the next VHOST_DOORBELL_START.
  * * VHOST_SET_VRING_ENDIAN: rings are little-endian; -EPROTONOSUPPORT
