@@ -72,6 +72,7 @@ struct net_packets {
  * @heads: receive queue: buffers of one packet
  * @lens: receive queue: what is written to each of them
  * @buffers: receive queue: what was gathered for one packet
+ * @faults: receive queue: packets in a row that could not be written
  * @used: receive queue: buffers since the driver got some back
  * @xdp: transmit queue: packets for the tap
  * @nr_xdp: how many
@@ -94,6 +95,7 @@ struct net_queue {
 			struct vhdb_request *heads[NET_HEADS_MAX];
 			u32 lens[NET_HEADS_MAX];
 			struct vhdb_buffers buffers;
+			u32 faults;
 			u32 used;
 		};
 		struct {

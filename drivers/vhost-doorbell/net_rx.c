@@ -6,8 +6,8 @@
  * A packet's length is known before the packet is taken, so the buffers for it are
  * gathered first. If there are too few, they stay in the ring, and the packet with
  * us, until there are more. A packet that has no place in what it may have, or in
- * all that the ring can hold, is dropped, and the buffers stay; but one that is not
- * mapped goes back, with nothing in it.
+ * all that the ring can hold, is dropped, and the buffers stay; but a buffer that is
+ * not mapped, or cannot be written, goes back, with nothing in it.
  */
 #include <linux/if_tun.h>
 #include <linux/ptr_ring.h>
@@ -121,31 +121,37 @@ static bool put_num_buffers(struct net_queue *q)
 	return copy_to_iter(&num, sizeof(num), &iter) == sizeof(num);
 }
 
-/* The packet, into what was gathered for it. It is gone afterwards. */
-static bool receive(struct net_queue *q, u32 len)
+/*
+ * The packet, into what was gathered for it. It is gone afterwards. -EFAULT: there it
+ * cannot be written; -EINVAL: it is not as it should be.
+ */
+static int receive(struct net_queue *q, u32 len)
 {
 	static const struct virtio_net_hdr_mrg_rxbuf plain;
 	u32 want = len + (q->net->own_hdr ? 0 : NET_HDR);
+	void *ptr = q->packets.ptr[q->packets.first];
 	struct msghdr msg = {};
-	bool ok = true;
+	int ret;
 
 	iov_iter_init(&msg.msg_iter, READ, q->iov, q->buffers.segs,
 		      q->buffers.room);
-	if (q->net->own_hdr)
-		ok = copy_to_iter(&plain, sizeof(plain), &msg.msg_iter) ==
-		     sizeof(plain);
-	if (!ok) {
+	if (q->net->own_hdr &&
+	    copy_to_iter(&plain, sizeof(plain), &msg.msg_iter) != sizeof(plain)) {
 		drop(q);
-		return false;
+		return -EFAULT;
 	}
-	msg.msg_control = q->packets.ptr[q->packets.first++];
+	msg.msg_control = ptr;
+	q->packets.first++;
+	ret = q->sock->ops->recvmsg(q->sock, &msg, want,
+				    MSG_DONTWAIT | MSG_TRUNC);
 	/*
-	 * Another length: the tap's header is not of the size that it should be.
-	 * And a tun tells of no copy that failed.
+	 * A tun tells of no copy that failed, but of an xdp_frame's. Otherwise,
+	 * another length: the tap's header is not of the size that it should be.
 	 */
-	return q->sock->ops->recvmsg(q->sock, &msg, want,
-				     MSG_DONTWAIT | MSG_TRUNC) == want &&
-	       !iov_iter_count(&msg.msg_iter) && put_num_buffers(q);
+	if (ret == want || (ret > 0 && tun_is_xdp_frame(ptr)))
+		return iov_iter_count(&msg.msg_iter) || !put_num_buffers(q) ?
+		       -EFAULT : 0;
+	return ret == -EFAULT ? ret : -EINVAL;
 }
 
 /* A buffer that is nowhere would be in the way of all packets to come. */
@@ -163,9 +169,7 @@ static void refuse(struct net_queue *q)
 /* One packet. False if the run is over. */
 static bool rx_one(struct net_queue *q, u32 len)
 {
-	int err = gather(q, len + NET_HDR);
-
-	switch (err) {
+	switch (gather(q, len + NET_HDR)) {
 	case 0:
 		break;
 	case -EAGAIN:
@@ -184,7 +188,18 @@ static bool rx_one(struct net_queue *q, u32 len)
 		return true;
 	}
 	vhdb_vq_charge_packet(q->vq, len);
-	if (!receive(q, len)) {
+	switch (receive(q, len)) {
+	case 0:
+		q->faults = 0;
+		break;
+	case -EFAULT:
+		/* It may have been for want of memory; but not for ever. */
+		if (q->faults++) {
+			refuse(q);
+			return true;
+		}
+		fallthrough;
+	default:
 		vhdb_vq_put_back(q->vq, q->heads, q->buffers.nr);
 		return true;
 	}
